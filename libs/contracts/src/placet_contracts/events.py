@@ -1,0 +1,193 @@
+"""The facts that services tell each other. One class an event and version; additive changes keep the version."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from placet_contracts.base import Model
+from placet_contracts.destinations import Destination
+
+RunStatus = Literal["ready", "running", "paused", "completed", "failed", "rejected", "cancelled"]
+Ended = Literal["completed", "failed", "rejected", "cancelled"]
+Outcome = Literal["approved", "rejected", "expired", "cancelled"]
+OnReject = Literal["reject", "resume"]
+DeliveryStatus = Literal["pending", "retrying", "sent", "failed"]
+
+ENDED: frozenset[RunStatus] = frozenset({"completed", "failed", "rejected", "cancelled"})
+
+RunId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/+-]*$", max_length=200)]
+WorkflowName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+GateName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=100)]
+Version = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
+
+
+class Event(Model):
+    """The data of a CloudEvent; its type is the routing key and carries the version."""
+
+    type: ClassVar[str]
+
+
+class RunError(Model):
+    """Why a run ended without a result, or why its last attempt raised.
+
+    ``details`` holds field errors as pydantic lists them, where the input did not fit; else it is empty.
+    """
+
+    type: str
+    message: str
+    details: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class WorkflowStart(Event):
+    """Asks for a run. Anybody may publish it; unknown fields are refused, so that a misspelt one is seen."""
+
+    type: ClassVar[str] = "workflow.start.v1"
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+
+    workflow: WorkflowName
+    version: Version | None = None  # None: the highest registered one
+    run_id: RunId | None = None  # None: made by the executor
+    input: Any = None
+    requested_by: str | None = Field(default=None, max_length=200)
+
+
+class RunCancel(Event):
+    """Asks the executor to cancel a run. No effect on one that has ended."""
+
+    type: ClassVar[str] = "run.cancel.v1"
+
+    run_id: str
+    cancelled_by: str
+
+
+class RunStarted(Model):
+    """How a run began. Sent once, with the run's first change."""
+
+    input: Any
+    requested_by: str | None
+    created_at: datetime
+
+
+class RunChanged(Event):
+    """A run moved to another state. ``seq`` grows with each change of one run; a stale one is to be ignored."""
+
+    type: ClassVar[str] = "run.changed.v1"
+
+    run_id: str
+    seq: int
+    status: RunStatus
+    workflow: str
+    version: int | None
+    at: datetime
+    attempt: int = 1
+    gate: str | None = None  # where it is paused
+    approval_id: UUID | None = None
+    parked: bool = False  # ready, and no live executor serves its workflow and version
+    output: Any = None
+    error: RunError | None = None
+    started: RunStarted | None = None
+
+
+class ApprovalRequested(Event):
+    """A run paused at a gate and asks for a decision."""
+
+    type: ClassVar[str] = "approval.requested.v1"
+
+    approval_id: UUID
+    run_id: str
+    workflow: str
+    version: int
+    gate: str
+    title: str | None = None
+    message: str | None = None
+    context: Any = None
+    input: Any = None
+    digest: str  # of what the decider is shown: see `placet_contracts.digest`
+    destinations: list[Destination] = Field(default_factory=list)
+    expires_in: float | None = None  # seconds, counted from the moment the approval opens
+    requested_by: str | None = None
+    requested_at: datetime
+
+
+class ApprovalOpened(Event):
+    """An approval waits for a decision, and its destinations are to be told. Sent where there are any."""
+
+    type: ClassVar[str] = "approval.opened.v1"
+
+    approval_id: UUID
+    run_id: str
+    workflow: str
+    version: int
+    gate: str
+    title: str | None = None
+    message: str | None = None
+    context: Any = None
+    destinations: list[Destination]
+    requested_by: str | None = None
+    opened_at: datetime
+    expires_at: datetime | None = None
+
+
+class ApprovalResolved(Event):
+    """An approval ended, by a person's decision, by the clock or by a cancelled run. Sent once per approval."""
+
+    type: ClassVar[str] = "approval.resolved.v1"
+
+    approval_id: UUID
+    run_id: str
+    gate: str
+    outcome: Outcome
+    digest: str
+    resolved_by: str
+    resolved_at: datetime
+    channel: str
+    comment: str | None = None
+    receipt: str  # compact JWS over the above and the digest of what was reviewed
+
+
+class NotificationRequested(Event):
+    """A handler tells somebody, without pausing."""
+
+    type: ClassVar[str] = "notification.requested.v1"
+
+    notification_id: UUID
+    run_id: str
+    workflow: str
+    message: str
+    destination: Destination
+
+
+class DeliveryChanged(Event):
+    """A notification's delivery moved on. ``seq`` grows with each change of one delivery."""
+
+    type: ClassVar[str] = "delivery.changed.v1"
+
+    delivery_id: UUID
+    seq: int
+    run_id: str
+    approval_id: UUID | None  # None: a notification that asks for nothing
+    channel: str
+    recipient: str
+    status: DeliveryStatus
+    attempts: int
+    error: str | None = None
+    at: datetime
+
+
+EVENTS: Mapping[str, type[Event]] = {
+    event.type: event
+    for event in (
+        WorkflowStart,
+        RunCancel,
+        RunChanged,
+        ApprovalRequested,
+        ApprovalOpened,
+        ApprovalResolved,
+        NotificationRequested,
+        DeliveryChanged,
+    )
+}
