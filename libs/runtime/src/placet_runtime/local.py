@@ -1,0 +1,89 @@
+"""The bus of a single process: what one service emits is handed to the others' receivers by way of memory.
+
+As durable as Postgres: an outbox row stays until its subscriber has committed it, and at start everything that is
+left is handed over again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from placet_contracts.topology import SUBSCRIBERS, Service
+from placet_runtime.bus import Acks, Receive
+from placet_runtime.pump import Pump
+
+
+class LocalBroker:
+    """What the services of one process share."""
+
+    def __init__(self) -> None:
+        self.buses: dict[Service, LocalBus] = {}
+
+
+class LocalBus:
+    """One service's side of a `LocalBroker`."""
+
+    def __init__(self, broker: LocalBroker, service: Service) -> None:
+        self._broker = broker
+        self._service: Service = service
+        self._receivers: dict[str, Receive] = {}
+        self._pumps: dict[str, Pump[bytes]] = {}
+        self._receive_acks: Callable[[Sequence[Acks]], Awaitable[None]] | None = None
+        self._react_to_amnesia: Callable[[], Awaitable[None]] | None = None
+
+    @property
+    def service(self) -> Service:
+        return self._service
+
+    @property
+    def ready(self) -> bool:
+        return self._broker.buses.get(self._service) is self
+
+    def subscribe(self, type: str, receive: Receive) -> None:
+        self._receivers[type] = receive
+
+    def subscribe_dead(self, receive: Receive) -> None:
+        """Nothing dies here: a message stays with its pump until it is committed."""
+
+    def subscribe_acks(self, receive: Callable[[Sequence[Acks]], Awaitable[None]]) -> None:
+        self._receive_acks = receive
+
+    def on_amnesia(self, react: Callable[[], Awaitable[None]]) -> None:
+        self._react_to_amnesia = react
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        for type, receive in self._receivers.items():
+            self._pumps[type] = Pump(
+                f"{self._service} {type}", receive, body=lambda body: body, settle=_nothing_to_settle
+            )
+        if self._react_to_amnesia is not None:  # memory forgets at every start
+            await self._react_to_amnesia()
+        self._broker.buses[self._service] = self
+        try:
+            yield
+        finally:
+            await self.stop_receiving()
+            self._broker.buses.pop(self._service, None)
+
+    async def stop_receiving(self) -> None:
+        pumps, self._pumps = self._pumps, {}
+        await asyncio.gather(*(pump.stop() for pump in pumps.values()))
+
+    async def publish(self, type: str, body: bytes) -> None:
+        """Hand over to each subscriber that is there; the outbox keeps it for one that is not."""
+        for service in SUBSCRIBERS.get(type, ()):
+            bus = self._broker.buses.get(service)
+            pump = bus and bus._pumps.get(type)
+            if pump:
+                pump.put(body)
+
+    async def acknowledge(self, producer: Service, event_ids: Sequence[UUID]) -> None:
+        bus = self._broker.buses.get(producer)
+        if bus is not None and bus._receive_acks is not None:
+            await bus._receive_acks([Acks(self._service, event_ids)])
+
+
+async def _nothing_to_settle(messages: Sequence[bytes]) -> None:
+    """A message is held by its pump alone."""

@@ -1,0 +1,67 @@
+"""Background loops that outlive their errors, and whose progress liveness looks at."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+log = structlog.get_logger()
+
+_STALLED_AFTER = 60.0  # seconds without a completed round
+
+
+class Loops:
+    """The loops of one service."""
+
+    def __init__(self) -> None:
+        self._progress: dict[str, float] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def stalled(self) -> list[str]:
+        """The periodic loops that have not come round for a minute."""
+        now = time.monotonic()
+        return [name for name, at in self._progress.items() if now - at > _STALLED_AFTER]
+
+    def every(self, name: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        """Do ``work`` again and again, about ``seconds`` apart, whatever it raises."""
+
+        async def rounds() -> None:
+            while True:
+                await work()
+                self._progress[name] = time.monotonic()
+                await asyncio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311
+
+        self._progress[name] = time.monotonic()
+        self.forever(name, rounds)
+
+    def forever(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        """Keep ``work`` going: when it raises, log it and start it again after a second."""
+
+        async def supervise() -> None:
+            while True:
+                try:
+                    await work()
+                except asyncio.CancelledError:
+                    # Libraries raise it for their own ends; ours is only the one that was asked of this task.
+                    if (task := asyncio.current_task()) is not None and task.cancelling():
+                        raise
+                    log.warning("loop.interrupted", loop=name)
+                except Exception:
+                    log.exception("loop.failed", loop=name)
+                await asyncio.sleep(1)
+
+        self._tasks.append(asyncio.create_task(supervise(), name=name))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Ends all loops when the context ends."""
+        try:
+            yield
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,63 @@
+"""What an operator and an orchestrator ask of every service: alive, ready, metrics."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from placet_runtime.bus import Bus
+from placet_runtime.loops import Loops
+from placet_runtime.postgres import UNAVAILABLE, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """How one service shows its state; ``refresh`` brings the gauges up to date that are read from the database."""
+
+    pool: Pool
+    bus: Bus
+    loops: Loops
+    refresh: Callable[[], Awaitable[None]]
+
+
+async def livez(request: Request) -> Response:
+    """Whether each loop makes progress; a restart helps where one does not."""
+    stalled = [f"{service.bus.service}: {name}" for service in _services(request) for name in service.loops.stalled]
+    return JSONResponse({"stalled": stalled}, status_code=503 if stalled else 200)
+
+
+async def readyz(request: Request) -> Response:
+    """Whether Postgres and the bus can be reached."""
+    checks = {
+        service.bus.service: {"bus": service.bus.ready, "database": await _answers(service.pool)}
+        for service in _services(request)
+    }
+    ready = all(all(found.values()) for found in checks.values())
+    return JSONResponse(checks, status_code=200 if ready else 503)
+
+
+async def metrics(request: Request) -> Response:
+    """All metrics, for Prometheus."""
+    for service in _services(request):
+        await service.refresh()
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+ROUTES = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
+
+
+def _services(request: Request) -> Sequence[Operations]:
+    """As a service's lifespan has put them into its state."""
+    services: Sequence[Operations] = request.state.operations
+    return services
+
+
+async def _answers(pool: Pool) -> bool:
+    try:
+        await pool.fetchval("SELECT 1", timeout=2)
+    except UNAVAILABLE:
+        return False
+    return True

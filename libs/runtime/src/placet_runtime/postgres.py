@@ -1,0 +1,92 @@
+"""Connections to Postgres: bounded in time, in the service's own schema, and durable or refused."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+
+Pool: TypeAlias = asyncpg.Pool
+Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy
+
+# What says that the database is away or busy, and nothing about the work that was asked for.
+UNAVAILABLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InsufficientResourcesError,
+    OSError,
+    TimeoutError,
+)
+
+_CLOSE_TIMEOUT = 5.0
+
+
+class NotDurable(RuntimeError):
+    """Raised when the server would acknowledge a commit that a crash can undo."""
+
+    def __init__(self, setting: str, value: str) -> None:
+        super().__init__(
+            f"Postgres has {setting} = {value}: an acknowledged decision could be lost. Set {setting} = on."
+        )
+
+
+def session_settings(schema: str, application: str) -> dict[str, str]:
+    """Per-session settings that bound every statement, lock and idle transaction."""
+    return {
+        "application_name": application,
+        "search_path": schema,
+        "statement_timeout": "30s",
+        "lock_timeout": "10s",
+        "idle_in_transaction_session_timeout": "30s",
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+        "timezone": "UTC",
+    }
+
+
+@asynccontextmanager
+async def connect(dsn: str, schema: str, *, size: int) -> AsyncIterator[Pool]:
+    """A pool of up to ``size`` connections in a schema; closed within seconds, whatever the server does.
+
+    Raises:
+        NotDurable: ``fsync`` or ``synchronous_commit`` is off.
+    """
+    pool = await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        timeout=10,
+        command_timeout=30,
+        server_settings=session_settings(schema, f"placet {schema}"),
+    )
+    try:
+        await _require_durability(pool)
+        yield pool
+    finally:
+        try:
+            await asyncio.wait_for(pool.close(), _CLOSE_TIMEOUT)
+        except TimeoutError:
+            pool.terminate()
+
+
+async def _require_durability(pool: Pool) -> None:
+    for setting in ("fsync", "synchronous_commit"):
+        value = await pool.fetchval(f"SHOW {setting}")
+        if value == "off":
+            raise NotDurable(setting, value)
+
+
+def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Rows turned into the column arrays that ``unnest`` takes; ``width`` columns even where there is no row."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

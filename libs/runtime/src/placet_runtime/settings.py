@@ -1,0 +1,21 @@
+"""What every service reads from its environment. Each variable begins with ``PLACET_``."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """The environment of one service; a service adds its own."""
+
+    model_config = SettingsConfigDict(env_prefix="PLACET_", frozen=True, env_ignore_empty=True)
+
+    database_url: SecretStr
+    amqp_url: SecretStr = SecretStr("amqp://guest:guest@localhost/")
+    namespace: str = Field(default="placet", pattern=r"^[A-Za-z0-9_-]{1,60}$")
+    database_connections: int = Field(default=8, ge=2, le=200)
+    host: str = "0.0.0.0"
+    migrate: bool = True  # apply outstanding migrations at start
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
