@@ -87,7 +87,7 @@ def _print_body(body: bytes | None, id: UUID) -> None:
 def _service(name: str) -> Service:
     if name not in SERVICES:
         raise typer.BadParameter(f"unknown service {name!r}: one of {', '.join(SERVICES)}")
-    return cast("Service", name)
+    return name
 
 
 async def _connect(database_url: str, service: str) -> "asyncpg.Connection[asyncpg.Record]":

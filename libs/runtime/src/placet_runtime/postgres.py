@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-Pool: TypeAlias = asyncpg.Pool
-Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 
 # What says that the database is away or busy, and nothing about the work that was asked for.
 UNAVAILABLE = (
