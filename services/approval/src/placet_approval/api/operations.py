@@ -1,0 +1,235 @@
+"""The operations of the REST API."""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_json
+from starlette.responses import Response
+from uuid_utils.compat import uuid7
+
+from placet_approval.api import problems, schemas
+from placet_approval.api.endpoints import Call, Endpoint, respond
+from placet_approval.deps import Deps
+from placet_approval.domain import Approval, Decision, NotFound, Run, Start
+from placet_approval.handlers import reading
+from placet_approval.handlers import runs as run_handlers
+from placet_approval.waits import Waits
+from placet_contracts.base import Model
+from placet_contracts.events import ENDED
+from placet_runtime.batching import Batcher
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the operations call; the lifespan puts it into the state as ``services``."""
+
+    deps: Deps
+    waits: Waits
+    start: Batcher[Start, Run]
+    decide: Batcher[Decision, Approval]
+
+
+async def start_run(call: Call) -> Model | Response:
+    """Start a run. Answered once it is durable; honours Idempotency-Key."""
+    body: schemas.StartRun = call.body
+    key = call.request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= 255:
+        return problems.respond(problems.bad_header("Idempotency-Key", "1 to 255 characters"))
+    run = await _services(call).start.submit(
+        Start(
+            run_id=body.run_id or str(uuid7()),
+            workflow=body.workflow,
+            version=body.version,
+            input=to_json(body.input).decode(),
+            started_by=call.caller.actor,
+            idempotency_key=key,
+        )
+    )
+    return respond(schemas.RunView.of(run), 202, {"Location": f"/v1/runs/{run.id}"})
+
+
+async def list_runs(call: Call) -> Model | Response:
+    """List runs, the newest first."""
+    query: schemas.RunsQuery = call.query
+    try:
+        after = _after(query.cursor, str)
+    except ValueError:
+        return problems.bad_cursor()
+    found = await reading.list_runs(
+        _services(call).deps,
+        workflow=query.workflow,
+        status=query.status,
+        parked=query.parked,
+        after=after,
+        limit=query.limit + 1,
+    )
+    items, cursor = _page([(run, run.created_at, run.id) for run in found], query.limit)
+    page = schemas.RunPage(items=[schemas.RunView.of(run) for run in items], next_cursor=cursor)
+    return respond(page, headers=_link(call, cursor))
+
+
+async def get_run(call: Call) -> Model:
+    """Get a run; with ``wait``, once it has ended (or, with ``until=paused``, waits for a decision)."""
+    query: schemas.RunWaitQuery = call.query
+    services = _services(call)
+    run_id = call.request.path_params["id"]
+
+    def done(run: Run) -> bool:
+        waiting = run.status == "paused" and any(status == "pending" for _, _, status in run.approvals)
+        return run.status in ENDED or (query.until == "paused" and waiting)
+
+    run = await services.waits.until(run_id, query.wait, lambda: reading.get_run(services.deps, run_id), done)
+    return schemas.RunView.of(run)
+
+
+async def cancel_run(call: Call) -> Model:
+    """Cancel a run; its pending approvals end as cancelled at once."""
+    run = await run_handlers.cancel(_services(call).deps, call.request.path_params["id"], call.caller)
+    return schemas.RunView.of(run)
+
+
+async def list_approvals(call: Call) -> Model | Response:
+    """List approvals, the newest first."""
+    query: schemas.ApprovalsQuery = call.query
+    try:
+        after = _after(query.cursor, UUID)
+    except ValueError:
+        return problems.bad_cursor()
+    found = await reading.list_approvals(
+        _services(call).deps,
+        status=query.status,
+        run_id=query.run_id,
+        workflow=query.workflow,
+        after=after,
+        limit=query.limit + 1,
+    )
+    items, cursor = _page([(approval, approval.opened_at, approval.id) for approval in found], query.limit)
+    page = schemas.ApprovalPage(items=[schemas.ApprovalView.of(item) for item in items], next_cursor=cursor)
+    return respond(page, headers=_link(call, cursor))
+
+
+async def get_approval(call: Call) -> Model:
+    """Get an approval; with ``wait``, once it is resolved."""
+    query: schemas.WaitQuery = call.query
+    services = _services(call)
+    approval_id = _approval_id(call)
+    approval = await services.waits.until(
+        approval_id,
+        query.wait,
+        lambda: reading.get_approval(services.deps, approval_id),
+        lambda approval: approval.status != "pending",
+    )
+    return schemas.ApprovalView.of(approval)
+
+
+async def decide(call: Call) -> Model:
+    """Decide on an approval. The first decision is final; the same one by the same actor again is no error."""
+    body: schemas.Decide = call.body
+    approval = await _services(call).decide.submit(
+        Decision(
+            approval_id=_approval_id(call),
+            verdict=body.decision,
+            actor=call.caller.actor,
+            channel="api",
+            comment=body.comment,
+            digest=body.digest,
+        )
+    )
+    return schemas.ApprovalView.of(approval)
+
+
+ENDPOINTS: Sequence[Endpoint] = (
+    Endpoint(
+        "POST",
+        "/v1/runs",
+        "start",
+        start_run,
+        schemas.RunView,
+        body=schemas.StartRun,
+        status=202,
+        problems=(409, 413, 422),
+        headers=("Idempotency-Key",),
+    ),
+    Endpoint("GET", "/v1/runs", "read", list_runs, schemas.RunPage, query=schemas.RunsQuery, problems=(422,)),
+    Endpoint(
+        "GET", "/v1/runs/{id:path}", "read", get_run, schemas.RunView, query=schemas.RunWaitQuery, problems=(404, 422)
+    ),
+    Endpoint(
+        "POST", "/v1/runs/{id:path}/cancel", "cancel", cancel_run, schemas.RunView, status=202, problems=(404, 409)
+    ),
+    Endpoint(
+        "GET",
+        "/v1/approvals",
+        "read",
+        list_approvals,
+        schemas.ApprovalPage,
+        query=schemas.ApprovalsQuery,
+        problems=(422,),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/approvals/{id}",
+        "read",
+        get_approval,
+        schemas.ApprovalView,
+        query=schemas.WaitQuery,
+        problems=(404, 422),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/approvals/{id}/decisions",
+        "decide",
+        decide,
+        schemas.ApprovalView,
+        body=schemas.Decide,
+        problems=(404, 409, 413, 422),
+    ),
+)
+
+
+def _services(call: Call) -> Services:
+    services: Services = call.request.state.services
+    return services
+
+
+def _approval_id(call: Call) -> UUID:
+    text = call.request.path_params["id"]
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound("approval", text) from None
+
+
+def _page(found: Sequence[tuple[Any, datetime, object]], limit: int) -> tuple[list[Any], str | None]:
+    """The items of one page out of one more than that, and the cursor to the next page if there is one."""
+    shown = found[:limit]
+    if len(found) <= limit:
+        return [item for item, _, _ in shown], None
+    _, at, id = shown[-1]
+    place = json.dumps([at.isoformat(), str(id)]).encode()
+    return [item for item, _, _ in shown], base64.urlsafe_b64encode(place).decode().rstrip("=")
+
+
+def _after(cursor: str | None, id: Any) -> tuple[datetime, Any] | None:
+    if cursor is None:
+        return None
+    try:
+        at, text = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        place = datetime.fromisoformat(at)
+        if place.tzinfo is None:
+            raise ValueError("a cursor's time has a zone")
+        return place, id(text)
+    except (TypeError, UnicodeError) as error:
+        raise ValueError("not a cursor") from error
+
+
+def _link(call: Call, cursor: str | None) -> dict[str, str] | None:
+    if cursor is None:
+        return None
+    url = call.request.url.include_query_params(cursor=cursor)
+    return {"Link": f'<{url.path}?{url.query}>; rel="next"'}

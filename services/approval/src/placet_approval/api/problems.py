@@ -1,0 +1,135 @@
+"""Errors as RFC 9457 problems, in one place."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from placet_approval.api.schemas import FieldError, Problem
+from placet_approval.domain import (
+    AlreadyEnded,
+    AlreadyResolved,
+    ApprovalError,
+    ContentChanged,
+    KeyReused,
+    NotFound,
+    RunContradicted,
+)
+from placet_runtime.postgres import UNAVAILABLE
+
+_TYPES: dict[type[ApprovalError], tuple[str, int]] = {
+    NotFound: ("not-found", 404),
+    AlreadyResolved: ("already-resolved", 409),
+    ContentChanged: ("content-changed", 409),
+    RunContradicted: ("run-contradicted", 409),
+    AlreadyEnded: ("already-ended", 409),
+    KeyReused: ("idempotency-key-reused", 422),
+}
+
+
+def respond(problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    """A problem as a response."""
+    return Response(
+        problem.model_dump_json(by_alias=True, exclude_none=True),
+        status_code=problem.status,
+        media_type="application/problem+json",
+        headers=headers,
+    )
+
+
+def of(error: ApprovalError) -> Problem:
+    """The problem that tells a caller of an error which he can expect."""
+    type, status = _TYPES[error.__class__]
+    if isinstance(error, AlreadyResolved):
+        return _problem(type, status, str(error), outcome=error.status, resolved_by=error.resolved_by)
+    return _problem(type, status, str(error))
+
+
+def invalid(error: ValidationError) -> Problem:
+    """What does not fit in a request, field by field."""
+    errors = [
+        FieldError(field=".".join(map(str, item["loc"])), message=item["msg"])
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    detail = "; ".join(f"{item.field}: {item.message}" if item.field else item.message for item in errors)
+    return _problem("invalid-request", 422, detail, errors=errors)
+
+
+def unauthorized() -> Response:
+    """No key, or none that is valid."""
+    problem = _problem("unauthorized", 401, "send a valid API key: Authorization: Bearer <key>")
+    return respond(problem, {"WWW-Authenticate": "Bearer"})
+
+
+def forbidden(role: str, action: str) -> Response:
+    """A key that may not do this."""
+    return respond(_problem("forbidden", 403, f"a key with the role {role!r} may not {action}"))
+
+
+def too_large(limit: int) -> Response:
+    """A request with more than is taken."""
+    return respond(_problem("too-large", 413, f"a request has at most {limit} bytes"))
+
+
+def bad_header(name: str, wanted: str) -> Problem:
+    """A header that does not fit."""
+    return _problem("invalid-request", 422, f"{name}: {wanted}")
+
+
+def bad_cursor() -> Response:
+    """A cursor that no page has given."""
+    return respond(_problem("invalid-request", 422, "cursor: not one that a page has given"))
+
+
+def on_approval_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApprovalError)
+    return respond(of(error))
+
+
+def on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    problem = _problem(phrase.lower().replace(" ", "-"), error.status_code, error.detail)
+    return respond(problem, dict(error.headers or {}))
+
+
+def on_unavailable(request: Request, error: Exception) -> Response:
+    problem = _problem("unavailable", 503, "the database does not answer; nothing is known to have happened: try again")
+    return respond(problem, {"Retry-After": "1"})
+
+
+def on_unexpected(request: Request, error: Exception) -> Response:
+    return respond(_problem("internal-error", 500, "something is broken here; the log says what"))
+
+
+EXCEPTION_HANDLERS: dict[type[Exception] | int, Callable[[Request, Exception], Response]] = {
+    ApprovalError: on_approval_error,
+    HTTPException: on_http_exception,
+    Exception: on_unexpected,
+    **{kind: on_unavailable for kind in UNAVAILABLE},
+}
+
+
+def _problem(
+    type: str,
+    status: int,
+    detail: str,
+    *,
+    errors: list[FieldError] | None = None,
+    outcome: str | None = None,
+    resolved_by: str | None = None,
+) -> Problem:
+    return Problem.model_validate(
+        {
+            "type": f"urn:placet:problem:{type}",
+            "title": type.replace("-", " ").capitalize(),
+            "status": status,
+            "detail": detail,
+            "errors": errors,
+            "outcome": outcome,
+            "resolved_by": resolved_by,
+        }
+    )

@@ -1,0 +1,108 @@
+"""The approval service, put together: the only place that knows settings and all parts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from prometheus_client import Gauge
+from starlette.applications import Starlette
+
+from placet_approval.api.access import Access
+from placet_approval.api.operations import Services
+from placet_approval.api.problems import EXCEPTION_HANDLERS
+from placet_approval.api.routes import ROUTES
+from placet_approval.consumer import HANDLERS
+from placet_approval.deps import Deps
+from placet_approval.handlers import decisions, keys, runs
+from placet_approval.settings import Settings
+from placet_approval.store import approvals
+from placet_approval.waits import Waits
+from placet_runtime import migrations, postgres
+from placet_runtime.batching import Batcher
+from placet_runtime.bus import Bus
+from placet_runtime.consumer import Consumer
+from placet_runtime.loops import Loops
+from placet_runtime.operations import Operations
+from placet_runtime.outbox import Outbox
+from placet_runtime.rabbit import RabbitBus
+from placet_runtime.receipts import Signer
+
+PENDING = Gauge("placet_approvals_pending", "Approvals that wait for a decision")
+OLDEST = Gauge("placet_approvals_oldest_pending_seconds", "Age of the approval that has waited longest")
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A running approval service: the state that its routes need."""
+
+    deps: Deps
+    services: Services
+    access: Access
+    operations: Operations
+    public_url: str
+
+    @property
+    def state(self) -> dict[str, object]:
+        """What a lifespan yields for the routes."""
+        return {"services": self.services, "access": self.access, "public_url": self.public_url}
+
+
+@asynccontextmanager
+async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> AsyncIterator[Approval]:
+    """An approval service that runs until the context ends; then it drains."""
+    dsn = settings.database_url.get_secret_value()
+    if settings.migrate:
+        await migrations.apply(dsn, "approval")
+    loops = Loops()
+    async with postgres.connect(dsn, "approval", size=settings.database_connections) as pool:
+        waits = Waits(stopping)
+        outbox = Outbox(pool, bus)
+        signer = Signer(settings.signing_key.get_secret_value())
+        deps = Deps(pool=pool, outbox=outbox, signer=signer, changed=waits.changed)
+        Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
+
+        async def refresh() -> None:
+            async with pool.acquire() as conn:
+                pending, oldest = await approvals.counts(conn)
+            PENDING.set(pending)
+            OLDEST.set(oldest)
+
+        async with bus.open():
+            loops.forever("relay", outbox.relay)
+            loops.every("sweep", 1, outbox.sweep)
+            loops.every("expire", 0.5, partial(decisions.expire, deps))
+            async with loops.running():
+                try:
+                    yield Approval(
+                        deps=deps,
+                        services=Services(
+                            deps=deps,
+                            waits=waits,
+                            start=Batcher(partial(runs.start, deps)),
+                            decide=Batcher(partial(decisions.decide, deps)),
+                        ),
+                        access=Access(
+                            keys=Batcher(partial(keys.identify, pool)),
+                            admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
+                            max_body=settings.max_body,
+                        ),
+                        operations=Operations(pool, bus, loops, refresh),
+                        public_url=settings.public_url.rstrip("/"),
+                    )
+                finally:
+                    await bus.stop_receiving()
+                    await outbox.flush()
+
+
+def build(settings: Settings, stopping: asyncio.Event) -> Starlette:
+    """The approval service as an ASGI app on RabbitMQ."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
+        bus = RabbitBus(settings.amqp_url.get_secret_value(), "approval", namespace=settings.namespace)
+        async with service(settings, bus, stopping) as approval:
+            yield approval.state | {"operations": [approval.operations]}
+
+    return Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=EXCEPTION_HANDLERS)

@@ -1,0 +1,75 @@
+"""Reading runs and approvals, with all that is shown of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from placet_approval.deps import Deps
+from placet_approval.domain import Approval, NotFound, Run, Status
+from placet_approval.store import approvals as approval_store
+from placet_approval.store import runs as run_store
+from placet_contracts.events import RunStatus
+
+
+async def get_run(deps: Deps, run_id: str) -> Run:
+    """One run, with its approvals.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    async with deps.pool.acquire() as conn:
+        run = (await run_store.get(conn, [run_id])).get(run_id)
+        if run is None:
+            raise NotFound("run", run_id)
+        of_run = await approval_store.of_runs(conn, [run_id])
+    return replace(run, approvals=tuple(of_run.get(run_id, ())))
+
+
+async def list_runs(
+    deps: Deps,
+    *,
+    workflow: str | None,
+    status: RunStatus | None,
+    parked: bool | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> Sequence[Run]:
+    """A page of runs, the newest first, with their approvals."""
+    async with deps.pool.acquire() as conn:
+        found = await run_store.page(conn, workflow=workflow, status=status, parked=parked, after=after, limit=limit)
+        of_runs = await approval_store.of_runs(conn, [run.id for run in found]) if found else {}
+    return [replace(run, approvals=tuple(of_runs.get(run.id, ()))) for run in found]
+
+
+async def get_approval(deps: Deps, approval_id: UUID) -> Approval:
+    """One approval, with what is known of its notifications.
+
+    Raises:
+        NotFound: there is no such approval.
+    """
+    async with deps.pool.acquire() as conn:
+        approval = (await approval_store.get(conn, [approval_id])).get(approval_id)
+        if approval is None:
+            raise NotFound("approval", approval_id)
+        deliveries = await approval_store.deliveries(conn, [approval_id]) if approval.notified else {}
+    return replace(approval, deliveries=deliveries.get(approval_id, ()))
+
+
+async def list_approvals(
+    deps: Deps,
+    *,
+    status: Status | None,
+    run_id: str | None,
+    workflow: str | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> Sequence[Approval]:
+    """A page of approvals, the newest first."""
+    async with deps.pool.acquire() as conn:
+        found = await approval_store.page(
+            conn, status=status, run_id=run_id, workflow=workflow, after=after, limit=limit
+        )
+        told = [approval.id for approval in found if approval.notified]
+        deliveries = await approval_store.deliveries(conn, told) if told else {}
+    return [replace(approval, deliveries=deliveries.get(approval.id, ())) for approval in found]

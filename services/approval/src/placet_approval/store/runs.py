@@ -1,0 +1,168 @@
+"""Statements on runs, as far as they are known here."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic_core import to_json
+
+from placet_approval.domain import Run, Start
+from placet_contracts.events import ENDED, RunChanged, RunStatus
+from placet_runtime.postgres import Connection, columns
+
+_COLUMNS = """r.id, r.workflow, r.version, r.status, r.attempt, r.parked, r.gate, r.input, r.output, r.error,
+              r.requested_by, r.cancelled_by, r.created_at, r.updated_at, r.ended_at"""
+
+
+async def start(conn: Connection, starts: Sequence[Start]) -> list[Run]:
+    """Write down runs that are new, by id and by idempotency key."""
+    rows = await conn.fetch(
+        f"""
+        INSERT INTO runs AS r (id, workflow, version, status, input, requested_by, started_by, idempotency_key)
+        SELECT s.id, s.workflow, s.version, 'ready', s.input::json, s.started_by, s.started_by, s.idempotency_key
+          FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[])
+               AS s (id, workflow, version, input, started_by, idempotency_key)
+        ON CONFLICT DO NOTHING
+        RETURNING {_COLUMNS}
+        """,
+        *columns(
+            [(s.run_id, s.workflow, s.version, s.input, s.started_by, s.idempotency_key) for s in starts],
+            6,
+        ),
+    )
+    return [Run(**row) for row in rows]
+
+
+async def by_key(conn: Connection, starts: Sequence[Start]) -> dict[tuple[str, str], Run]:
+    """The runs that were started with these idempotency keys, by actor and key."""
+    rows = await conn.fetch(
+        f"""
+        SELECT r.started_by, r.idempotency_key, {_COLUMNS} FROM runs AS r
+         WHERE (r.started_by, r.idempotency_key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+        """,
+        *columns([(s.started_by, s.idempotency_key) for s in starts if s.idempotency_key is not None], 2),
+    )
+    found = {}
+    for row in rows:
+        facts = dict(row)
+        found[facts.pop("started_by"), facts.pop("idempotency_key")] = Run(**facts)
+    return found
+
+
+async def get(conn: Connection, ids: Sequence[str]) -> dict[str, Run]:
+    """Runs by id."""
+    rows = await conn.fetch(f"SELECT {_COLUMNS} FROM runs AS r WHERE r.id = ANY ($1::text[])", ids)
+    return {row["id"]: Run(**row) for row in rows}
+
+
+async def page(
+    conn: Connection,
+    *,
+    workflow: str | None,
+    status: RunStatus | None,
+    parked: bool | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> list[Run]:
+    """The newest first, from behind a place on."""
+    rows = await conn.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM runs AS r
+         WHERE ($1::text IS NULL OR r.workflow = $1)
+           AND ($2::text IS NULL OR r.status = $2)
+           AND ($3::boolean IS NULL OR r.parked = $3)
+           AND ($4::timestamptz IS NULL OR (r.created_at, r.id) < ($4, $5::text))
+         ORDER BY r.created_at DESC, r.id DESC LIMIT $6
+        """,
+        workflow,
+        status,
+        parked,
+        *(after or (None, None)),
+        limit,
+    )
+    return [Run(**row) for row in rows]
+
+
+async def follow(conn: Connection, changes: Sequence[RunChanged]) -> list[tuple[str, RunStatus, str | None]]:
+    """Show runs as these changes tell of them, where they are news; (id, status, cancelled by) of those.
+
+    ``changes`` has at most one of each run.
+    """
+    rows = await conn.fetch(
+        """
+        INSERT INTO runs AS r (id, workflow, version, status, seq, attempt, parked, gate, output, error, input,
+                               requested_by, created_at, updated_at, ended_at)
+        SELECT c.id, c.workflow, c.version, c.status, c.seq, c.attempt, c.parked, c.gate, c.output::json,
+               c.error::json, c.input::json, c.requested_by, coalesce(c.created_at, c.at), c.at,
+               CASE WHEN c.ended THEN c.at END
+          FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::bigint[], $6::integer[], $7::boolean[],
+                      $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
+                      $14::timestamptz[], $15::boolean[])
+               AS c (id, workflow, version, status, seq, attempt, parked, gate, output, error, input, requested_by,
+                     created_at, at, ended)
+        ON CONFLICT (id) DO UPDATE
+           SET version = excluded.version, status = excluded.status, seq = excluded.seq, attempt = excluded.attempt,
+               parked = excluded.parked, gate = excluded.gate, output = excluded.output, error = excluded.error,
+               input = coalesce(r.input, excluded.input),
+               requested_by = coalesce(r.requested_by, excluded.requested_by),
+               updated_at = excluded.updated_at, ended_at = excluded.ended_at
+         WHERE r.seq < excluded.seq
+        RETURNING r.id, r.status, r.cancelled_by
+        """,
+        *columns([_row(change) for change in changes], 15),
+    )
+    return [(row["id"], row["status"], row["cancelled_by"]) for row in rows]
+
+
+async def complete(conn: Connection, changes: Sequence[RunChanged]) -> None:
+    """Add how runs began, where a later change was faster than the first."""
+    rows = [
+        (c.run_id, to_json(c.started.input).decode(), c.started.requested_by, c.started.created_at)
+        for c in changes
+        if c.started is not None
+    ]
+    await conn.execute(
+        """
+        UPDATE runs AS r
+           SET input = s.input::json, requested_by = s.requested_by, created_at = s.created_at
+          FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS s (id, input, requested_by, created_at)
+         WHERE r.id = s.id AND r.input IS NULL
+        """,
+        *columns(rows, 4),
+    )
+
+
+async def cancel(conn: Connection, runs: Sequence[tuple[str, str]]) -> list[str]:
+    """Note that these runs are to be cancelled, (id, by whom), where they have not ended; the ids of those."""
+    rows = await conn.fetch(
+        """
+        UPDATE runs AS r
+           SET cancelled_by = coalesce(r.cancelled_by, c.by)
+          FROM unnest($1::text[], $2::text[]) AS c (id, by)
+         WHERE r.id = c.id AND r.ended_at IS NULL
+        RETURNING r.id
+        """,
+        *columns(runs, 2),
+    )
+    return [row["id"] for row in rows]
+
+
+def _row(change: RunChanged) -> tuple[Any, ...]:
+    started = change.started
+    return (
+        change.run_id,
+        change.workflow,
+        change.version,
+        change.status,
+        change.seq,
+        change.attempt,
+        change.parked,
+        change.gate,
+        to_json(change.output).decode() if change.status == "completed" else None,
+        None if change.error is None else change.error.model_dump_json(by_alias=True),
+        None if started is None else to_json(started.input).decode(),
+        None if started is None else started.requested_by,
+        None if started is None else started.created_at,
+        change.at,
+        change.status in ENDED,
+    )

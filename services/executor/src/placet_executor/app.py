@@ -1,0 +1,109 @@
+"""The executor, put together: the only place that knows settings and all parts."""
+
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from uuid import uuid4
+
+from prometheus_client import Gauge
+from starlette.applications import Starlette
+
+from placet.app import Placet
+from placet_executor.api import ROUTES
+from placet_executor.consumer import HANDLERS
+from placet_executor.deps import Deps
+from placet_executor.handlers import leases
+from placet_executor.handlers.changes import DUE
+from placet_executor.settings import Settings
+from placet_executor.slots import Slots
+from placet_executor.store import runs
+from placet_executor.worker import Worker
+from placet_runtime import migrations, postgres
+from placet_runtime.bus import Bus
+from placet_runtime.consumer import Consumer
+from placet_runtime.listener import listen
+from placet_runtime.loops import Loops
+from placet_runtime.operations import Operations
+from placet_runtime.outbox import Outbox
+from placet_runtime.rabbit import RabbitBus
+from placet_runtime.receipts import Verifier
+
+RUNS = Gauge("placet_runs", "Runs that wait or run now; ended and paused ones are not counted", ["state"])
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """A running executor."""
+
+    deps: Deps
+    operations: Operations
+
+
+@asynccontextmanager
+async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Executor]:
+    """An executor that runs until the context ends; then it drains."""
+    dsn = settings.database_url.get_secret_value()
+    if settings.migrate:
+        await migrations.apply(dsn, "executor")
+    loops = Loops()
+    async with postgres.connect(dsn, "executor", size=settings.database_connections) as pool:
+        outbox = Outbox(pool, bus)
+        slots = Slots(settings.concurrency)
+        deps = Deps(
+            worker=f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}",
+            app=app,
+            outbox=outbox,
+            verifier=Verifier(_public_keys(settings.verify_keys)),
+            lease=settings.lease,
+            backoff=settings.retry_backoff,
+            wake=slots.wake,
+            abandon=slots.abandon,
+        )
+        worker = Worker(deps, slots)
+        Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
+
+        async def refresh() -> None:
+            for state, count in (await runs.counts(pool)).items():
+                RUNS.labels(state).set(count)
+
+        await leases.register(deps)
+        async with bus.open():
+            relaying = Loops()
+            relaying.forever("relay", outbox.relay)
+            relaying.every("sweep", 1, outbox.sweep)
+            loops.forever("claim", worker.claim)
+            loops.every("keep", min(1.0, settings.lease.total_seconds() / 6), worker.keep)
+            loops.every("register", 5, partial(leases.register, deps))
+            loops.every("reconcile", 1, partial(leases.reconcile, deps))
+            loops.forever("listen", partial(listen, dsn, "executor", DUE, slots.wake))
+            async with relaying.running():
+                try:
+                    yield Executor(deps, Operations(pool, bus, loops, refresh))
+                finally:
+                    await bus.stop_receiving()
+                    await loops.stop("claim")
+                    await worker.drain(settings.drain)
+                    await loops.stop()
+                    await leases.forget(deps)
+                    await outbox.flush()
+
+
+def build(settings: Settings, app: Placet) -> Starlette:
+    """The executor as an ASGI app on RabbitMQ."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
+        bus = RabbitBus(settings.amqp_url.get_secret_value(), "executor", namespace=settings.namespace)
+        async with service(settings, app, bus) as executor:
+            yield {"operations": [executor.operations]}
+
+    return Starlette(routes=ROUTES, lifespan=lifespan)
+
+
+def _public_keys(text: str) -> Sequence[str]:
+    value = json.loads(text)
+    return [json.dumps(key) for key in value["keys"]] if "keys" in value else [text]

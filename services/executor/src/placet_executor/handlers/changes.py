@@ -1,0 +1,38 @@
+"""How a transition is told to others."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from pydantic_core import from_json
+
+from placet_contracts.events import RunChanged, RunError, RunStarted
+from placet_executor.deps import Deps
+from placet_executor.domain import Change
+from placet_runtime.postgres import Connection
+
+DUE = "placet_due"  # the channel on which executors hint each other at due runs
+
+
+def changed(change: Change, *, approval_id: UUID | None = None, started: RunStarted | None = None) -> RunChanged:
+    """The event that tells of a run's transition."""
+    return RunChanged(
+        run_id=change.id,
+        seq=change.seq,
+        status=change.status,
+        workflow=change.workflow,
+        version=change.version,
+        at=change.updated_at,
+        attempt=change.failures + 1,
+        gate=change.gate,
+        approval_id=approval_id,
+        parked=change.parked,
+        output=None if change.output is None else from_json(change.output),
+        error=None if change.error is None else RunError.model_validate_json(change.error),
+        started=started,
+    )
+
+
+async def hint_others(deps: Deps, conn: Connection, changes: Sequence[Change]) -> None:
+    """Have other executors look for runs that became ready and that this one does not serve."""
+    if any(c.status == "ready" and not c.parked and (c.workflow, c.version) not in deps.app.workflows for c in changes):
+        await conn.execute("SELECT pg_notify($1, '')", DUE)

@@ -1,0 +1,76 @@
+"""Starts and cancellations. A repeat of one changes nothing."""
+
+from collections.abc import Sequence
+
+from pydantic_core import to_json
+from uuid_utils.compat import uuid7
+
+from placet_contracts.cloudevents import CloudEvent, encode
+from placet_contracts.digest import digest
+from placet_contracts.events import RunCancel, RunStarted, WorkflowStart
+from placet_contracts.topology import producer
+from placet_executor.deps import Deps
+from placet_executor.domain import Change, Start
+from placet_executor.handlers.changes import changed, hint_others
+from placet_executor.store import runs
+from placet_runtime import quarantine
+from placet_runtime.quarantine import Refused
+
+
+async def on_workflow_start(deps: Deps, events: Sequence[CloudEvent[WorkflowStart]]) -> None:
+    """Take runs in. The same event or run id starts one run; with another content it is refused, and kept to look at."""
+    starts = [_start(event) for event in events]
+    asked = {start.run_id: event for start, event in zip(starts, events, strict=True)}
+    async with deps.outbox.transaction() as (conn, emit):
+        taken = await runs.take_in(conn, starts)
+        emit(changed(change, started=_started(change, asked[change.id])) for change in taken)
+        await hint_others(deps, conn, taken)
+        if len(taken) < len(starts):
+            by_id, by_event = await runs.digests(conn, starts)
+            contradicting = [
+                Refused(WorkflowStart.type, reason, encode(event))
+                for start, event in zip(starts, events, strict=True)
+                if (reason := _contradiction(start, by_id, by_event)) is not None
+            ]
+            await quarantine.add(conn, "executor", contradicting)
+    if any(not change.parked for change in taken):
+        deps.wake()
+
+
+async def on_run_cancel(deps: Deps, events: Sequence[CloudEvent[RunCancel]]) -> None:
+    """Cancel runs that have not ended.
+
+    One that is not known yet is left alone: the approval service repeats the cancellation when it hears of the run.
+    """
+    async with deps.outbox.transaction() as (conn, emit):
+        cancelled = await runs.cancel(conn, sorted({event.data.run_id for event in events}))
+        emit(changed(change) for change in cancelled)
+    deps.abandon([change.id for change in cancelled])
+
+
+def _start(event: CloudEvent[WorkflowStart]) -> Start:
+    data = event.data
+    return Start(
+        run_id=data.run_id or str(uuid7()),
+        source=event.source,
+        event_id=event.id,
+        workflow=data.workflow,
+        version=data.version,
+        input=to_json(data.input).decode(),
+        digest=digest({"workflow": data.workflow, "version": data.version, "input": data.input}),
+        requested_by=data.requested_by,
+    )
+
+
+def _started(change: Change, event: CloudEvent[WorkflowStart]) -> RunStarted | None:
+    if producer(event.source) == "approval":  # which has it from the one who asked
+        return None
+    return RunStarted(input=event.data.input, requested_by=event.data.requested_by, created_at=change.updated_at)
+
+
+def _contradiction(start: Start, by_id: dict[str, str], by_event: dict[tuple[str, str], str]) -> str | None:
+    if by_id.get(start.run_id, start.digest) != start.digest:
+        return f"run {start.run_id!r} was started before with another workflow, version or input"
+    if by_event.get((start.source, start.event_id), start.digest) != start.digest:
+        return f"event {start.event_id!r} of {start.source!r} came before with another workflow, version or input"
+    return None

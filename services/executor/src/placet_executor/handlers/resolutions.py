@@ -1,0 +1,102 @@
+"""Resolutions: what lets a paused run go on, or ends it."""
+
+from collections.abc import Sequence
+
+import structlog
+from prometheus_client import Counter
+
+from placet_contracts.cloudevents import CloudEvent, encode
+from placet_contracts.events import ApprovalResolved
+from placet_executor.deps import Deps
+from placet_executor.domain import Resolution, after_resolution, refusal
+from placet_executor.handlers.changes import changed, hint_others
+from placet_executor.store import history, runs
+from placet_runtime import quarantine
+from placet_runtime.quarantine import Refused
+from placet_runtime.receipts import ReceiptInvalid, Verifier
+
+log = structlog.get_logger()
+
+FORGED = Counter("placet_resolutions_refused_total", "Resolutions whose receipt did not verify or did not fit")
+
+
+async def on_approval_resolved(deps: Deps, events: Sequence[CloudEvent[ApprovalResolved]]) -> None:
+    """Let paused runs go on or end, each by one resolution whose receipt fits what its run asked for.
+
+    A repeat changes nothing. A resolution that does not fit has no effect: it is kept to look at, and counted.
+    """
+    resolutions: list[Resolution] = []
+    refused: list[Refused] = []
+    bodies: dict[object, bytes] = {}
+    for event in events:
+        try:
+            resolution = _verified(deps.verifier, event.data)
+        except ReceiptInvalid as error:
+            refused.append(Refused(event.type, f"receipt refused: {error}", encode(event)))
+        else:
+            resolutions.append(resolution)
+            bodies[resolution.approval_id] = encode(event)
+    async with deps.outbox.transaction() as (conn, emit):
+        on_reject = await history.resolve_gates(conn, resolutions)
+        moves = [
+            (r.run_id, r.gate, status, refusal(r).model_dump_json(by_alias=True) if status == "rejected" else None)
+            for r in resolutions
+            if (r.run_id, r.gate) in on_reject
+            for status in [after_resolution(r.outcome, on_reject[r.run_id, r.gate])]
+        ]
+        changes = await runs.leave_gates(conn, moves)
+        emit(changed(change) for change in changes)
+        await hint_others(deps, conn, changes)
+        if len(on_reject) < len(resolutions):
+            left = [r for r in resolutions if (r.run_id, r.gate) not in on_reject]
+            known = await history.outcomes(conn, left)
+            refused += [
+                Refused(ApprovalResolved.type, reason, bodies[r.approval_id])
+                for r in left
+                if (reason := _misfit(r, known.get(r.approval_id))) is not None
+            ]
+        await quarantine.add(conn, "executor", refused)
+    if refused:
+        FORGED.inc(len(refused))
+        log.error("resolutions.refused", count=len(refused))
+    if any(change.status == "ready" for change in changes):
+        deps.wake()
+
+
+def _verified(verifier: Verifier, event: ApprovalResolved) -> Resolution:
+    receipt = verifier.verify(event.receipt)
+    claimed = (event.approval_id, event.run_id, event.gate, event.outcome, event.digest, event.resolved_by)
+    signed = (
+        receipt.approval_id,
+        receipt.run_id,
+        receipt.gate,
+        receipt.outcome,
+        receipt.digest,
+        receipt.resolved_by,
+    )
+    if claimed != signed:
+        raise ReceiptInvalid("it was signed for something else")
+    return Resolution(
+        approval_id=event.approval_id,
+        run_id=event.run_id,
+        gate=event.gate,
+        outcome=event.outcome,
+        digest=event.digest,
+        resolved_by=event.resolved_by,
+        resolved_at=event.resolved_at,
+        channel=event.channel,
+        comment=event.comment,
+        receipt=event.receipt,
+    )
+
+
+def _misfit(resolution: Resolution, gate: tuple[str, str | None] | None) -> str | None:
+    """Why a resolution was not taken; ``None`` for a repeat."""
+    if gate is None:
+        return f"no run of ours has asked for approval {resolution.approval_id}"
+    digest, outcome = gate
+    if digest != resolution.digest:
+        return "what was reviewed is not what the run asked for: the digests differ"
+    if outcome != resolution.outcome:
+        return f"the gate is already {outcome}"
+    return None

@@ -1,0 +1,149 @@
+"""Executes passes: claims what is due, runs handlers under leases, and commits how they ended, in batches."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from time import monotonic
+from typing import TypeVar
+
+import structlog
+from prometheus_client import Counter
+
+from placet.execution import Completed, Failed, Json, Paused, Snapshot, run_pass
+from placet_contracts.destinations import Destination
+from placet_contracts.events import ApprovalRequested
+from placet_executor.deps import Deps
+from placet_executor.domain import Claimed, Ending, LeaseLost, after_failure
+from placet_executor.handlers import leases, passes
+from placet_executor.slots import Slot, Slots
+from placet_runtime.batching import Batcher
+from placet_runtime.postgres import UNAVAILABLE
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+PASSES = Counter("placet_passes_total", "Passes of runs, by how they ended", ["workflow", "ending"])
+
+_CLAIM = 128
+_POLL = 0.5  # seconds; retries fall due, and hints get lost
+_ANNOUNCE_AFTER = 1.0
+_RETRY = 0.25
+
+
+class Worker:
+    """One executor's hands."""
+
+    def __init__(self, deps: Deps, slots: Slots) -> None:
+        self._deps = deps
+        self._slots = slots
+        self._steps: Batcher[passes.Recorded, None] = Batcher(lambda items: passes.record_steps(deps, items))
+        self._notifications: Batcher[passes.Asked, None] = Batcher(
+            lambda items: passes.record_notifications(deps, items)
+        )
+        self._endings: Batcher[tuple[Ending, ApprovalRequested | None], None] = Batcher(
+            lambda items: passes.end_passes(deps, items)
+        )
+
+    async def claim(self) -> None:
+        """Take what is due, for ever, as long as slots are free."""
+        while True:
+            limit = min(self._slots.free, _CLAIM)
+            claimed = await passes.claim(self._deps, limit) if limit else []
+            for run in claimed:
+                task = asyncio.create_task(self._execute(run), name=f"run {run.id}")
+                self._slots.put(Slot(run.id, run.fence, task))
+            if not limit or len(claimed) < limit:
+                await self._slots.due(_POLL)
+
+    async def keep(self) -> None:
+        """Prolong the leases of passes that last, and tell of them."""
+        now = monotonic()
+        lasting = [slot for slot in self._slots if not slot.announced and now - slot.since > _ANNOUNCE_AFTER]
+        if lasting:
+            await leases.announce(self._deps, [slot.held for slot in lasting])
+            for slot in lasting:
+                slot.announced = True
+        aging = [slot for slot in self._slots if now - slot.renewed > self._deps.lease.total_seconds() / 3]
+        if aging:
+            await leases.renew(self._deps, [slot.held for slot in aging])
+            for slot in aging:
+                slot.renewed = now
+
+    async def drain(self, at_most: timedelta) -> None:
+        """Let passes finish; give back those that do not."""
+        slots = list(self._slots)
+        if not slots:
+            return
+        _, unfinished = await asyncio.wait([slot.task for slot in slots], timeout=at_most.total_seconds())
+        held = [slot.held for slot in slots if slot.task in unfinished]
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+        if held:
+            await leases.release(self._deps, held)
+            log.warning("worker.released", runs=len(held))
+
+    async def _execute(self, run: Claimed) -> None:
+        try:
+            await self._pass(run)
+        except LeaseLost:
+            log.info("run.abandoned", run_id=run.id)
+        except Exception:
+            log.exception("run.interrupted", run_id=run.id)
+            await self._insist(lambda: leases.release(self._deps, [(run.id, run.fence)]))
+
+    async def _pass(self, run: Claimed) -> None:
+        workflow = self._deps.app.workflows[run.workflow, run.version]
+        snapshot = Snapshot(run.id, run.input, run.failures + 1, run.steps, run.approvals)
+        result = await run_pass(workflow, snapshot, _Journal(self, run))
+        request: ApprovalRequested | None = None
+        match result:
+            case Completed(output):
+                ending = Ending(run.id, run.fence, "completed", output=output)
+            case Paused():
+                ending, request = passes.pause(run, result)
+            case Failed(error, retryable):
+                ending = after_failure(
+                    run.id,
+                    run.fence,
+                    error,
+                    retryable=retryable,
+                    failures=run.failures,
+                    retries=workflow.retries,
+                    backoff=self._deps.backoff,
+                )
+        await self._insist(lambda: self._endings.submit((ending, request)))
+        PASSES.labels(run.workflow, ending.status).inc()
+
+    async def _insist(self, commit: Callable[[], Awaitable[T]]) -> T:
+        """Try until the database answers. A commit of unknown outcome is harmless to repeat: the fence tells."""
+        deadline = monotonic() + self._deps.lease.total_seconds()
+        while True:
+            try:
+                return await commit()
+            except UNAVAILABLE:
+                if monotonic() > deadline:
+                    raise
+                await asyncio.sleep(_RETRY)
+
+    async def record_step(self, run: Claimed, name: str, result: Json) -> None:
+        await self._insist(lambda: self._steps.submit((run.id, run.fence, name, result)))
+
+    async def record_notification(self, run: Claimed, key: str, message: str, destination: Destination) -> None:
+        asked = (run.id, run.fence, key, run.workflow, message, destination)
+        await self._insist(lambda: self._notifications.submit(asked))
+
+
+class _Journal:
+    """What a handler does, durable before it goes on."""
+
+    def __init__(self, worker: Worker, run: Claimed) -> None:
+        self._worker = worker
+        self._run = run
+
+    async def record_step(self, name: str, result: Json) -> None:
+        await self._worker.record_step(self._run, name, result)
+
+    async def record_notification(self, key: str, message: str, destination: Destination) -> None:
+        await self._worker.record_notification(self._run, key, message, destination)
