@@ -110,7 +110,7 @@ class ApprovalRequested(Event):
     destinations: list[Destination] = Field(default_factory=list)
     expires_in: float | None = None  # seconds, counted from the moment the approval opens
     requested_by: str | None = None
-    requested_at: datetime
+
 
 
 class ApprovalOpened(Event):

@@ -18,7 +18,7 @@ class Loops:
 
     def __init__(self) -> None:
         self._progress: dict[str, float] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @property
     def stalled(self) -> list[str]:
@@ -54,7 +54,16 @@ class Loops:
                     log.exception("loop.failed", loop=name)
                 await asyncio.sleep(1)
 
-        self._tasks.append(asyncio.create_task(supervise(), name=name))
+        self._tasks[name] = asyncio.create_task(supervise(), name=name)
+
+    async def stop(self, *names: str) -> None:
+        """End these loops, or all."""
+        stopped = [self._tasks.pop(name) for name in names or list(self._tasks)]
+        for name in names or list(self._progress):
+            self._progress.pop(name, None)
+        for task in stopped:
+            task.cancel()
+        await asyncio.gather(*stopped, return_exceptions=True)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -62,6 +71,4 @@ class Loops:
         try:
             yield
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.stop()

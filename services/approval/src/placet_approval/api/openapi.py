@@ -11,7 +11,7 @@ from placet_approval.api.endpoints import Endpoint
 from placet_approval.api.schemas import Problem
 
 _REF = "#/components/schemas/{model}"
-_BEARER = [{"apiKey": []}]
+_BEARER: list[dict[str, list[str]]] = [{"apiKey": []}]
 
 
 def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:

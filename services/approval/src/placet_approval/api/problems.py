@@ -109,7 +109,7 @@ EXCEPTION_HANDLERS: dict[type[Exception] | int, Callable[[Request, Exception], R
     ApprovalError: on_approval_error,
     HTTPException: on_http_exception,
     Exception: on_unexpected,
-    **{kind: on_unavailable for kind in UNAVAILABLE},
+    **dict.fromkeys(UNAVAILABLE, on_unavailable),
 }
 
 
