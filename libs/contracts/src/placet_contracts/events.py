@@ -112,7 +112,6 @@ class ApprovalRequested(Event):
     requested_by: str | None = None
 
 
-
 class ApprovalOpened(Event):
     """An approval waits for a decision, and its destinations are to be told. Sent where there are any."""
 

@@ -10,29 +10,37 @@ from starlette.applications import Starlette
 _DRAIN = 10  # seconds that requests under way get
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
-        super().__init__(config)
+class Server(uvicorn.Server):
+    """Serves until SIGTERM or SIGINT: then ``stopping`` is set, requests drain, and the app's lifespan ends."""
+
+    def __init__(self, app: Starlette, host: str, port: int, stopping: asyncio.Event) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_DRAIN,
+            )
+        )
         self._stopping = stopping
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def stop(self) -> None:
+        """Stop as a signal would."""
         self._stopping.set()  # long polls answer now
+        self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._stopping.set()
         super().handle_exit(sig, frame)
 
 
 def serve(app: Starlette, host: str, port: int, stopping: asyncio.Event) -> None:
-    """Serve until SIGTERM or SIGINT: then ``stopping`` is set, requests drain, and the lifespan ends."""
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_DRAIN,
-    )
-    server = _Server(config, stopping)
+    """Serve in this process; exits with 3 if the app does not start."""
+    server = Server(app, host, port, stopping)
     server.run()
     if not server.started:
         sys.exit(3)

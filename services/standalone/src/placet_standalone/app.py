@@ -1,0 +1,97 @@
+"""The three services in one process: one HTTP port, one Postgres, and a bus in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+from starlette.applications import Starlette
+
+import placet_approval.app as approval
+import placet_executor.app as executor
+import placet_notifier.app as notifier
+from placet.app import Placet
+from placet_approval.api.problems import EXCEPTION_HANDLERS
+from placet_approval.api.routes import ROUTES
+from placet_approval.settings import Settings as ApprovalSettings
+from placet_executor.settings import Settings as ExecutorSettings
+from placet_notifier.settings import Settings as NotifierSettings
+from placet_runtime.local import LocalBroker, LocalBus
+from placet_standalone import secrets
+from placet_standalone.postgres import embedded
+from placet_standalone.secrets import Secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Standalone:
+    """Where an embedded deployment lives; ``database_url`` names a Postgres of the user's own instead of ours."""
+
+    folder: Path
+    port: int
+    database_url: str | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def secrets(self) -> Secrets:
+        return secrets.load(self.folder)
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[str]:
+        """A Postgres for as long as the context lasts; its address."""
+        if self.database_url is not None:
+            yield self.database_url
+        else:
+            async with embedded(self.folder / "postgres") as dsn:
+                yield dsn
+
+
+def build(standalone: Standalone, app: Placet, stopping: asyncio.Event) -> Starlette:
+    """All of Placet as one ASGI app. Everything else that the services read from the environment holds here too."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
+        async with standalone.database() as dsn, services(standalone, dsn, app, stopping) as state:
+            yield state
+
+    return Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=EXCEPTION_HANDLERS)
+
+
+@asynccontextmanager
+async def services(
+    standalone: Standalone, dsn: str, app: Placet, stopping: asyncio.Event
+) -> AsyncIterator[dict[str, object]]:
+    """The three services on one database; the state that their routes need."""
+    broker = LocalBroker()
+    keys = standalone.secrets
+    database_url = SecretStr(dsn)
+    async with AsyncExitStack() as stack:
+        deciding = await stack.enter_async_context(
+            approval.service(
+                ApprovalSettings(
+                    database_url=database_url,
+                    signing_key=SecretStr(keys.signing_key),
+                    admin_key=SecretStr(keys.admin_key),
+                    public_url=standalone.url,
+                ),
+                LocalBus(broker, "approval"),
+                stopping,
+            )
+        )
+        notifying = await stack.enter_async_context(
+            notifier.service(
+                NotifierSettings(database_url=database_url, public_url=standalone.url), LocalBus(broker, "notifier")
+            )
+        )
+        executing = await stack.enter_async_context(
+            executor.service(
+                ExecutorSettings(database_url=database_url, verify_keys=keys.verify_keys, app=""),
+                app,
+                LocalBus(broker, "executor"),
+            )
+        )
+        yield deciding.state | {"operations": [deciding.operations, notifying.operations, executing.operations]}
