@@ -1,0 +1,76 @@
+"""What the tests share: real servers for the session, a database and a namespace for each test."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import aio_pika
+import asyncpg
+import pytest
+
+from kit.servers import CannotBeHad, servers
+from placet_contracts import topology
+
+_STACK = pytest.StashKey[ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers once, in the process that has the say; workers find them in their environment."""
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    if config.args and all("tests/unit" in argument or "tests/typing" in argument for argument in config.args):
+        return
+    stack = config.stash[_STACK] = ExitStack()
+    try:
+        found = stack.enter_context(servers())
+    except CannotBeHad as error:
+        pytest.exit(str(error), returncode=4)
+    os.environ["PLACET_TEST_DATABASE_URL"] = found.postgres
+    os.environ["PLACET_TEST_AMQP_URL"] = found.rabbitmq
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what was started."""
+    if (stack := config.stash.get(_STACK, None)) is not None:
+        stack.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """The server, as a superuser."""
+    return os.environ["PLACET_TEST_DATABASE_URL"]
+
+
+@pytest.fixture(scope="session")
+def amqp_url() -> str:
+    """The broker."""
+    return os.environ["PLACET_TEST_AMQP_URL"]
+
+
+@pytest.fixture
+async def database_url(postgres_url: str) -> AsyncIterator[str]:
+    """An empty database of the test's own."""
+    name = f"test_{uuid4().hex[:12]}"
+    admin = await asyncpg.connect(postgres_url)
+    try:
+        await admin.execute(f"CREATE DATABASE {name}")
+        yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+async def namespace(amqp_url: str) -> AsyncIterator[str]:
+    """A prefix of the test's own for exchanges and queues, which are deleted afterwards."""
+    name = f"t{uuid4().hex[:10]}"
+    yield name
+    connection = await aio_pika.connect(amqp_url)
+    async with connection:
+        channel = await connection.channel()
+        for queue in topology.queues(name):
+            await channel.queue_delete(queue)
+        for exchange in topology.exchanges(name):
+            await channel.exchange_delete(exchange)
