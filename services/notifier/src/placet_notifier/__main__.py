@@ -1,0 +1,19 @@
+"""``python -m placet_notifier``: read the environment, run."""
+
+import asyncio
+
+from placet_notifier.app import build
+from placet_notifier.settings import Settings
+from placet_runtime import logs
+from placet_runtime.serve import serve
+
+
+def main() -> None:
+    settings = Settings()
+    logs.configure(settings.log_level, settings.log_format)
+    stopping = asyncio.Event()
+    serve(build(settings, stopping), settings.host, settings.port, stopping)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+"""Which event goes to which handler."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from placet_contracts.cloudevents import CloudEvent
+from placet_contracts.events import ApprovalOpened, Event, NotificationRequested
+from placet_notifier.deps import Deps
+from placet_notifier.handlers import on_approval_opened, on_notification_requested
+
+HANDLERS: Mapping[type[Event], Callable[[Deps, Sequence[CloudEvent[Any]]], Awaitable[None]]] = {
+    ApprovalOpened: on_approval_opened,
+    NotificationRequested: on_notification_requested,
+}

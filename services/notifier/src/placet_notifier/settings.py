@@ -1,0 +1,39 @@
+"""The notifier's environment."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, FilePath, SecretStr
+
+from placet_contracts.destinations import WebUrl
+from placet_runtime.settings import ServiceSettings
+
+_ENOUGH = timedelta(milliseconds=1)
+
+
+def _without_slash(url: str) -> str:
+    return url.rstrip("/")
+
+
+class Settings(ServiceSettings):
+    """A channel without its setting is off: deliveries to it fail at once, and say which setting is missing."""
+
+    port: int = 8702
+    public_url: Annotated[WebUrl, AfterValidator(_without_slash)] = "http://localhost:8700"  # of the inbox
+
+    # smtp://user:password@host:587?starttls=required, smtps://host:465, smtp://localhost:1025
+    smtp_url: SecretStr | None = None
+    smtp_ca: FilePath | None = None  # certificates to trust instead of the system's
+    mail_from: str = "Placet <placet@localhost>"
+
+    slack_token: SecretStr | None = None
+    slack_base_url: WebUrl = "https://slack.com/api/"
+
+    webhook_secret: SecretStr | None = None  # whsec_..., as Standard Webhooks has it
+    webhook_allow_private: bool = False  # let webhooks reach addresses that are not public
+
+    delivery_tries: int = Field(default=12, ge=1, le=100)
+    delivery_backoff: timedelta = Field(default=timedelta(seconds=5), ge=_ENOUGH)  # doubles with each try, to 15 min
+    delivery_timeout: timedelta = Field(default=timedelta(seconds=30), ge=_ENOUGH)  # of one send
+    delivery_concurrency: int = Field(default=32, ge=1, le=1000)
+    drain: timedelta = timedelta(seconds=10)  # that sends under way get to finish at SIGTERM
