@@ -67,7 +67,9 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
         Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
 
         async def refresh() -> None:
-            for state, count in (await runs.counts(pool)).items():
+            async with pool.acquire() as conn:
+                counts = await runs.counts(conn)
+            for state, count in counts.items():
                 RUNS.labels(state).set(count)
 
         await leases.register(deps)

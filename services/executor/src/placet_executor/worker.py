@@ -9,7 +9,7 @@ from typing import TypeVar
 import structlog
 from prometheus_client import Counter
 
-from placet.execution import Completed, Failed, Json, Paused, Snapshot, run_pass
+from placet.execution import Completed, Json, Paused, Snapshot, run_pass
 from placet_contracts.destinations import Destination
 from placet_contracts.events import ApprovalRequested
 from placet_executor.deps import Deps
@@ -98,21 +98,20 @@ class Worker:
         snapshot = Snapshot(run.id, run.input, run.failures + 1, run.steps, run.approvals)
         result = await run_pass(workflow, snapshot, _Journal(self, run))
         request: ApprovalRequested | None = None
-        match result:
-            case Completed(output):
-                ending = Ending(run.id, run.fence, "completed", output=output)
-            case Paused():
-                ending, request = passes.pause(run, result)
-            case Failed(error, retryable):
-                ending = after_failure(
-                    run.id,
-                    run.fence,
-                    error,
-                    retryable=retryable,
-                    failures=run.failures,
-                    retries=workflow.retries,
-                    backoff=self._deps.backoff,
-                )
+        if isinstance(result, Completed):
+            ending = Ending(run.id, run.fence, "completed", output=result.output)
+        elif isinstance(result, Paused):
+            ending, request = passes.pause(run, result)
+        else:
+            ending = after_failure(
+                run.id,
+                run.fence,
+                result.error,
+                retryable=result.retryable,
+                failures=run.failures,
+                retries=workflow.retries,
+                backoff=self._deps.backoff,
+            )
         await self._insist(lambda: self._endings.submit((ending, request)))
         PASSES.labels(run.workflow, ending.status).inc()
 

@@ -18,9 +18,11 @@ from placet_runtime.quarantine import Refused
 
 
 async def on_workflow_start(deps: Deps, events: Sequence[CloudEvent[WorkflowStart]]) -> None:
-    """Take runs in. The same event or run id starts one run; with another content it is refused, and kept to look at."""
+    """Take runs in. The same event or run id starts one run; with another content it is refused, and kept."""
     starts = [_start(event) for event in events]
-    asked = {start.run_id: event for start, event in zip(starts, events, strict=True)}
+    asked: dict[str, CloudEvent[WorkflowStart]] = {}
+    for start, event in zip(starts, events, strict=True):
+        asked.setdefault(start.run_id, event)  # of two in one batch, the first is taken
     async with deps.outbox.transaction() as (conn, emit):
         taken = await runs.take_in(conn, starts)
         emit(changed(change, started=_started(change, asked[change.id])) for change in taken)

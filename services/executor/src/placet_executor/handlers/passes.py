@@ -31,14 +31,14 @@ async def claim(deps: Deps, limit: int) -> list[Claimed]:
     return [Claimed(**row, steps=steps.get(row["id"], {}), approvals=approvals.get(row["id"], {})) for row in rows]
 
 
-async def record_steps(deps: Deps, recorded: Sequence[Recorded]) -> list[None | Exception]:
+async def record_steps(deps: Deps, recorded: Sequence[Recorded]) -> list[Exception | None]:
     """Store the results of steps, of many runs at a time. `LeaseLost` for those whose run is held no longer."""
     async with deps.outbox.transaction() as (conn, _):
         stored = await history.add_steps(conn, recorded)
     return [None if (run_id, name) in stored else LeaseLost(run_id) for run_id, _, name, _ in recorded]
 
 
-async def record_notifications(deps: Deps, asked: Sequence[Asked]) -> list[None | Exception]:
+async def record_notifications(deps: Deps, asked: Sequence[Asked]) -> list[Exception | None]:
     """Have people told. A key that its run has used before tells nobody."""
     async with deps.outbox.transaction() as (conn, emit):
         new = await history.add_notifications(conn, [(run_id, fence, key) for run_id, fence, key, *_ in asked])
@@ -52,8 +52,8 @@ async def record_notifications(deps: Deps, asked: Sequence[Asked]) -> list[None 
     return [None] * len(asked)
 
 
-async def end_passes(deps: Deps, endings: Sequence[tuple[Ending, ApprovalRequested | None]]) -> list[None | Exception]:
-    """Commit how passes ended: state, gate, and the events that tell of it. `LeaseLost` for those not held any longer."""
+async def end_passes(deps: Deps, endings: Sequence[tuple[Ending, ApprovalRequested | None]]) -> list[Exception | None]:
+    """Commit how passes ended: state, gate, and the events that tell of it. `LeaseLost` where it is held no longer."""
     requests = {ending.run_id: request for ending, request in endings}
     gates = {ending.run_id: ending.gate for ending, _ in endings}
     async with deps.outbox.transaction() as (conn, emit):
