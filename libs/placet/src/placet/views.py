@@ -1,0 +1,86 @@
+"""What the API answers: runs and approvals as they stand."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from placet_contracts.base import Model
+from placet_contracts.events import ENDED, Outcome, RunError, RunStatus
+
+ApprovalStatus = Literal["pending"] | Outcome
+
+
+class RunApproval(Model):
+    """An approval that a run has asked for."""
+
+    id: UUID
+    gate: str
+    status: ApprovalStatus
+
+
+class Run(Model):
+    """A run. ``parked``: it is ready, and no executor that is alive serves its workflow and version."""
+
+    id: str
+    workflow: str
+    version: int | None = None  # None: not registered anywhere yet
+    status: RunStatus
+    parked: bool = False
+    attempt: int = 1
+    gate: str | None = None  # where it is paused
+    input: Any = None
+    output: Any = None
+    error: RunError | None = None
+    requested_by: str | None = None
+    cancelled_by: str | None = None
+    created_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None = None
+    approvals: tuple[RunApproval, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody can decide on it now."""
+        return self.status == "paused" and any(approval.status == "pending" for approval in self.approvals)
+
+
+class TimelineEntry(Model):
+    """Something that happened to an approval: it was opened, a notification went on, it ended."""
+
+    at: datetime
+    kind: str
+    actor: str | None = None
+    comment: str | None = None
+    channel: str | None = None
+    recipient: str | None = None
+    status: str | None = None  # of a notification
+    attempts: int | None = None
+    error: str | None = None
+
+
+class ApprovalView(Model):
+    """An approval, with all that its decider sees. ``digest`` is that of what was asked."""
+
+    id: UUID
+    run_id: str
+    workflow: str
+    version: int
+    gate: str
+    status: ApprovalStatus
+    title: str | None = None
+    message: str | None = None
+    context: Any = None
+    input: Any = None
+    digest: str
+    requested_by: str | None = None
+    opened_at: datetime
+    expires_at: datetime | None = None
+    resolved_at: datetime | None = None
+    resolved_by: str | None = None
+    comment: str | None = None
+    channel: str | None = None
+    timeline: tuple[TimelineEntry, ...] = ()
