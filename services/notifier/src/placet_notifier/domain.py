@@ -15,9 +15,10 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from placet_contracts.base import Model
+from placet_contracts.cloudevents import explain
 from placet_contracts.destinations import Destination, Webhook
 from placet_contracts.digest import canonical
 from placet_contracts.events import ApprovalOpened, DeliveryStatus, NotificationRequested
@@ -75,9 +76,16 @@ class Claimed:
     created_at: datetime
 
     def read(self) -> Delivery:
-        """Raises `ValueError` if it does not hold what it should."""
-        notice = Notice.model_validate_json(self.payload)
-        return Delivery(self.id, load_destination(self.destination), notice, self.created_at)
+        """What is to be sent.
+
+        Raises:
+            TryLater: it was written by a version that this one does not understand.
+        """
+        try:
+            notice = Notice.model_validate_json(self.payload)
+            return Delivery(self.id, load_destination(self.destination), notice, self.created_at)
+        except ValidationError as error:
+            raise TryLater("the delivery cannot be read", explain(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
