@@ -15,7 +15,7 @@ from placet_approval.api.problems import EXCEPTION_HANDLERS
 from placet_approval.api.routes import ROUTES
 from placet_approval.consumer import HANDLERS
 from placet_approval.deps import Deps
-from placet_approval.handlers import decisions, keys, runs
+from placet_approval.handlers import decisions, keys, reading, runs
 from placet_approval.settings import Settings
 from placet_approval.store import approvals
 from placet_approval.waits import Waits
@@ -80,6 +80,8 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                         services=Services(
                             deps=deps,
                             waits=waits,
+                            run=Batcher(partial(reading.get_runs, deps)),
+                            approval=Batcher(partial(reading.get_approvals, deps)),
                             start=Batcher(partial(runs.start, deps)),
                             decide=Batcher(partial(decisions.decide, deps)),
                         ),

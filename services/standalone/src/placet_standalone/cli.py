@@ -124,7 +124,7 @@ def _reload(standalone: "Standalone", app: str) -> None:
     async def run() -> None:
         async with standalone.database() as dsn:
             os.environ["PLACET_DATABASE_URL"] = dsn
-            command = [sys.executable, "-m", "placet", "dev", app, "--port", str(standalone.port)]
+            command = [sys.executable, "-m", "placet.cli", "dev", app, "--port", str(standalone.port)]
             command += ["--data", str(standalone.folder)]
             await arun_process(
                 Path.cwd(), target=shlex.join(command), target_type="command", watch_filter=PythonFilter()

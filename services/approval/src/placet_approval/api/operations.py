@@ -30,6 +30,8 @@ class Services:
 
     deps: Deps
     waits: Waits
+    run: Batcher[str, Run]  # by id
+    approval: Batcher[UUID, Approval]  # by id
     start: Batcher[Start, Run]
     decide: Batcher[Decision, Approval]
 
@@ -83,7 +85,7 @@ async def get_run(call: Call) -> Model:
         waiting = run.status == "paused" and any(status == "pending" for _, _, status in run.approvals)
         return run.status in ENDED or (query.until == "paused" and waiting)
 
-    run = await services.waits.until(run_id, query.wait, lambda: reading.get_run(services.deps, run_id), done)
+    run = await services.waits.until(run_id, query.wait, lambda: services.run.submit(run_id), done)
     return schemas.RunView.of(run)
 
 
@@ -121,7 +123,7 @@ async def get_approval(call: Call) -> Model:
     approval = await services.waits.until(
         approval_id,
         query.wait,
-        lambda: reading.get_approval(services.deps, approval_id),
+        lambda: services.approval.submit(approval_id),
         lambda approval: approval.status != "pending",
     )
     return schemas.ApprovalView.of(approval)

@@ -6,24 +6,20 @@ from datetime import datetime
 from uuid import UUID
 
 from placet_approval.deps import Deps
-from placet_approval.domain import Approval, NotFound, Run, Status
+from placet_approval.domain import Approval, ApprovalError, NotFound, Run, Status
 from placet_approval.store import approvals as approval_store
 from placet_approval.store import runs as run_store
 from placet_contracts.events import RunStatus
 
 
-async def get_run(deps: Deps, run_id: str) -> Run:
-    """One run, with its approvals.
-
-    Raises:
-        NotFound: there is no such run.
-    """
+async def get_runs(deps: Deps, ids: Sequence[str]) -> list[Run | ApprovalError]:
+    """Runs with their approvals, many at a time; `NotFound` for those that are not there."""
     async with deps.pool.acquire() as conn:
-        run = (await run_store.get(conn, [run_id])).get(run_id)
-        if run is None:
-            raise NotFound("run", run_id)
-        of_run = await approval_store.of_runs(conn, [run_id])
-    return replace(run, approvals=tuple(of_run.get(run_id, ())))
+        found = await run_store.get(conn, ids)
+        of_runs = await approval_store.of_runs(conn, ids)
+    return [
+        replace(found[id], approvals=tuple(of_runs.get(id, ()))) if id in found else NotFound("run", id) for id in ids
+    ]
 
 
 async def list_runs(
@@ -42,18 +38,15 @@ async def list_runs(
     return [replace(run, approvals=tuple(of_runs.get(run.id, ()))) for run in found]
 
 
-async def get_approval(deps: Deps, approval_id: UUID) -> Approval:
-    """One approval, with what is known of its notifications.
-
-    Raises:
-        NotFound: there is no such approval.
-    """
+async def get_approvals(deps: Deps, ids: Sequence[UUID]) -> list[Approval | ApprovalError]:
+    """Approvals with what is known of their notifications, many at a time; `NotFound` for those that are not there."""
     async with deps.pool.acquire() as conn:
-        approval = (await approval_store.get(conn, [approval_id])).get(approval_id)
-        if approval is None:
-            raise NotFound("approval", approval_id)
-        deliveries = await approval_store.deliveries(conn, [approval_id]) if approval.notified else {}
-    return replace(approval, deliveries=deliveries.get(approval_id, ()))
+        found = await approval_store.get(conn, ids)
+        told = [approval.id for approval in found.values() if approval.notified]
+        deliveries = await approval_store.deliveries(conn, told) if told else {}
+    return [
+        replace(found[id], deliveries=deliveries.get(id, ())) if id in found else NotFound("approval", id) for id in ids
+    ]
 
 
 async def list_approvals(

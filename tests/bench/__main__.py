@@ -1,0 +1,129 @@
+"""``make bench``: approval cycles per second, latency to the handler's entry, and what a cycle costs.
+
+A cycle: a start with 200 bytes of input is durable; the handler runs a step and pauses; the decision is sent over HTTP;
+the handler is entered again, and its end is seen. Everything runs on this machine. Prints a table, and writes JSON.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+import tempfile
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from bench.driver import Cycles, Driver
+from bench.measure import usage
+from bench.stacks import Stack, embedded, on_rabbitmq
+from kit.servers import Servers, servers
+
+
+async def measure(stack: Stack, *, in_flight: int, seconds: float, rounds: int) -> dict[str, Any]:
+    """The median of some rounds at one load."""
+    driver = Driver(stack.url, stack.key)
+    await driver.run(in_flight=in_flight, seconds=seconds / 2)
+    found = []
+    for _ in range(rounds):
+        before = await usage(stack.database_url)
+        cycles = await driver.run(in_flight=in_flight, seconds=seconds)
+        used = (await usage(stack.database_url)).since(before)
+        found.append(
+            {
+                "cycles_per_second": cycles.ended / cycles.seconds,
+                "cpu_ms_per_cycle": {name: 1000 * cpu / cycles.ended for name, cpu in used.cpu.items()},
+                "commits_per_cycle": used.commits / cycles.ended,
+                "wal_bytes_per_cycle": used.wal / cycles.ended,
+            }
+        )
+    middle = sorted(found, key=lambda each: float(each["cycles_per_second"]))[len(found) // 2]  # type: ignore[arg-type]
+    return {"in_flight": in_flight, **middle}
+
+
+async def idle(stack: Stack, cycles: int) -> dict[str, float]:
+    """Latency from sending a decision to the handler's entry, one cycle at a time; milliseconds."""
+    driver = Driver(stack.url, stack.key)
+    await driver.run(in_flight=1, cycles=20)
+    seen: Cycles = await driver.run(in_flight=1, cycles=cycles)
+    return {
+        "p50": seen.percentile(seen.to_entry, 0.5),
+        "p99": seen.percentile(seen.to_entry, 0.99),
+        "mean": sum(seen.to_entry) / len(seen.to_entry),
+    }
+
+
+async def bench(found: Servers, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """All figures."""
+    kinds: dict[str, AbstractAsyncContextManager[Stack]] = {
+        "rabbitmq": on_rabbitmq(found),
+        "embedded": embedded(found, folder),
+    }
+    results: dict[str, Any] = {"machine": await machine(found)}
+    for kind in arguments.only or kinds:
+        async with kinds[kind] as stack:
+            results[kind] = {
+                "approve_to_entry_ms": await idle(stack, arguments.idle),
+                "load": [
+                    await measure(stack, in_flight=load, seconds=arguments.seconds, rounds=arguments.rounds)
+                    for load in arguments.in_flight
+                ],
+            }
+    return results
+
+
+async def machine(found: Servers) -> dict[str, Any]:
+    """Where this ran."""
+    conn = await asyncpg.connect(found.postgres)
+    postgres = await conn.fetchval("SHOW server_version")
+    durable = {name: await conn.fetchval(f"SHOW {name}") for name in ("fsync", "synchronous_commit")}
+    await conn.close()
+    return {
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "postgres": postgres,
+        **durable,
+    }
+
+
+def show(results: dict[str, Any]) -> None:
+    """The figures as a table."""
+    print(f"\n{results['machine']}\n")
+    print(f"{'':10} {'in flight':>9} {'cycles/s':>9} {'CPU ms':>7} {'commits':>8} {'WAL KB':>7}   approve → entered")
+    for kind in results.keys() - {"machine"}:
+        latency = results[kind]["approve_to_entry_ms"]
+        for load in results[kind]["load"]:
+            cpu = load["cpu_ms_per_cycle"]
+            print(
+                f"{kind:10} {load['in_flight']:9} {load['cycles_per_second']:9.0f} {sum(cpu.values()):7.2f} "
+                f"{load['commits_per_cycle']:8.2f} {load['wal_bytes_per_cycle'] / 1024:7.1f}   "
+                f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms"
+            )
+            print(f"{'':10} CPU ms: " + ", ".join(f"{name} {ms:.2f}" for name, ms in sorted(cpu.items())))
+
+
+def main() -> None:
+    """Parse, run, print."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--in-flight", type=int, nargs="+", default=[64])
+    parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--idle", type=int, default=200, help="cycles, one at a time, for the latency")
+    parser.add_argument("--only", nargs="+", choices=["rabbitmq", "embedded"])
+    parser.add_argument("--out", type=Path, default=Path("build/bench.json"))
+    arguments = parser.parse_args()
+    os.environ.setdefault("PLACET_TEST_VIA", "local")
+    with servers() as found, tempfile.TemporaryDirectory() as folder:
+        results = asyncio.run(bench(found, Path(folder), arguments))
+    show(results)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
+    print(f"\nwritten to {arguments.out}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
