@@ -1,7 +1,7 @@
 """One contract for both buses, with the outbox behind them: at least once, nothing lost, nothing requeued for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import aio_pika
 import pytest
 
+from kit.waiting import eventually
 from placet_contracts.cloudevents import CloudEvent, encode
 from placet_contracts.events import Event, RunCancel, RunChanged
 from placet_contracts.topology import Service
@@ -53,13 +54,6 @@ class Side:
 
     async def outbox_empties(self) -> None:
         await eventually(lambda: self.pool.fetchval("SELECT NOT EXISTS (SELECT FROM outbox)"))
-
-
-async def eventually(look: Callable[[], Awaitable[object]]) -> None:
-    """Until what is looked at is so; acks come by themselves and give no signal to wait on."""
-    async with asyncio.timeout(20):
-        while not await look():
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 import structlog
+from pydantic import ValidationError
 from pydantic_core import to_json
 
 from placet_contracts import cloudevents
-from placet_contracts.cloudevents import CloudEvent, NotAnEvent
+from placet_contracts.cloudevents import CloudEvent, NotAnEvent, explain
 from placet_contracts.events import Event
 from placet_contracts.topology import Service, producer
 from placet_runtime import quarantine
@@ -101,7 +102,7 @@ class Consumer:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         if not isinstance(error, Permanent) and failures < _TRIES:
             raise error
-        reason = str(error) if isinstance(error, Permanent) else f"{type(error).__name__}: {error}"
+        reason = _reason(error)
         log.error("event.refused", type=event.type, id=event.id, source=event.source, exc_info=error)
         await quarantine.add(self._pool, self._bus.service, [Refused(event.type, reason, cloudevents.encode(event))])
         self._failures.pop(key, None)
@@ -124,6 +125,13 @@ def _expect(type: str, value: Any) -> CloudEvent[Event]:
     if event.type != type:
         raise NotAnEvent(f"an event of type {event.type} came with the routing key {type}")
     return event
+
+
+def _reason(error: Exception) -> str:
+    """In words, without the values that a validation refused: they may be secrets."""
+    if isinstance(error, Permanent):
+        return str(error)
+    return f"{type(error).__name__}: {explain(error) if isinstance(error, ValidationError) else error}"
 
 
 def _own_id(id: str) -> UUID | None:

@@ -1,6 +1,7 @@
-"""The page that links in notifications lead to. It shows nothing of the approval, and changes nothing."""
+"""The pages that links in notifications lead to. They show nothing of an approval or a run, and change nothing."""
 
 from html import escape
+from urllib.parse import quote
 from uuid import UUID
 
 from starlette.exceptions import HTTPException
@@ -30,16 +31,13 @@ _PAGE = """<!doctype html>
   pre {{ padding: .875rem 1rem; border: 1px solid light-dark(#e0e1e6, #2e3135); border-radius: 8px; overflow-x: auto;
         background: light-dark(#f9f9fb, #18191b); font: 13px/1.6 ui-monospace, monospace; margin: .25rem 0 }}
 </style>
-<h1>An approval waits for a decision</h1>
-<p>With your API key in <code>PLACET_API_KEY</code>, look at it and decide from a terminal.</p>
-<h2>Look</h2>
-<pre>curl -H "Authorization: Bearer $PLACET_API_KEY" {url}</pre>
-<h2>Approve</h2>
-<pre>curl -H "Authorization: Bearer $PLACET_API_KEY" \\
-  --json '{{"decision": "approve"}}' {url}/decisions</pre>
-<h2>Reject</h2>
-<pre>curl -H "Authorization: Bearer $PLACET_API_KEY" \\
-  --json '{{"decision": "reject", "comment": "why"}}' {url}/decisions</pre>
+<h1>{title}</h1>
+<p>With your API key in <code>PLACET_API_KEY</code>, go on from a terminal.</p>
+{commands}
+"""
+
+_COMMAND = """<h2>{name}</h2>
+<pre>curl -H "Authorization: Bearer $PLACET_API_KEY"{rest}</pre>
 """
 
 
@@ -50,7 +48,27 @@ async def approval_page(request: Request) -> Response:
     except ValueError:
         raise HTTPException(404, "no such page") from None
     url = f"{request.state.public_url}/v1/approvals/{id}"
-    return HTMLResponse(_PAGE.format(url=escape(url)), headers=_HEADERS)
+    return _page(
+        "An approval waits for a decision",
+        {
+            "Look": f" {url}",
+            "Approve": f' \\\n  --json \'{{"decision": "approve"}}\' {url}/decisions',
+            "Reject": f' \\\n  --json \'{{"decision": "reject", "comment": "why"}}\' {url}/decisions',
+        },
+    )
 
 
-ROUTES = [Route("/approvals/{id}", approval_page, methods=["GET"])]
+async def run_page(request: Request) -> Response:
+    """How to look at a run; the same for every id."""
+    return _page("A run", {"Look": f" {request.state.public_url}/v1/runs/{quote(request.path_params['id'])}"})
+
+
+def _page(title: str, commands: dict[str, str]) -> Response:
+    shown = "".join(_COMMAND.format(name=name, rest=escape(rest, quote=False)) for name, rest in commands.items())
+    return HTMLResponse(_PAGE.format(title=title, commands=shown), headers=_HEADERS)
+
+
+ROUTES = [
+    Route("/approvals/{id}", approval_page, methods=["GET"]),
+    Route("/runs/{id:path}", run_page, methods=["GET"]),
+]

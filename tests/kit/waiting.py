@@ -1,0 +1,13 @@
+"""Waiting for what gives no signal of its own."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+_WITHIN = 20.0  # seconds
+
+
+async def eventually(look: Callable[[], Awaitable[object]]) -> None:
+    """Return as soon as what is looked at is so; fail if it does not become so."""
+    async with asyncio.timeout(_WITHIN):
+        while not await look():
+            await asyncio.sleep(0.02)
