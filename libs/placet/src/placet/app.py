@@ -98,7 +98,7 @@ def _workflow(
     if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
         raise WorkflowInvalid(name, "retries: a whole number, 0 or more")
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
+    if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0 and math.isfinite(seconds)):
         raise WorkflowInvalid(name, "timeout: a timedelta or seconds, more than 0")
     is_async = inspect.iscoroutinefunction(inspect.unwrap(handler))
     context, input = _parameters(name, handler)

@@ -79,7 +79,7 @@ class TrialRun:
     def __init__(self, id: str, workflow: Workflow, input: Json, clock: ManualClock) -> None:
         self.id = id
         self.workflow = workflow
-        self.status: RunStatus = "ready"
+        self.status: str = "ready"  # a RunStatus; typed so that an assert does not narrow it for the next one
         self.request: Interrupt | None = None  # what it asks for, while it is paused
         self.approvals: dict[str, Approval] = {}  # by gate, the resolved ones
         self.output: Any = None  # as JSON
