@@ -1,5 +1,6 @@
 #!/bin/sh
-# Compiles requirements/*.txt, with hashes and for all platforms: one a deployable, and one for development.
+# Compiles requirements/*.txt, with hashes and for all platforms: one a deployable, one for development, one for what
+# builds our packages, and uv itself. `make lock UPGRADE=1` takes the newest versions; without, only what must change does.
 set -eu
 cd "$(dirname "$0")/.."
 uv=${UV:-uv}
@@ -12,8 +13,13 @@ compile() {
   out=$1; shift
   # shellcheck disable=SC2086
   "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
-    --custom-compile-command "make lock" $members -o "requirements/$out" "$@"
+    --custom-compile-command "make lock" ${UPGRADE:+--upgrade} $members -o "requirements/$out" "$@"
 }
-compile services.txt services/approval/pyproject.toml services/executor/pyproject.toml services/notifier/pyproject.toml
-compile standalone.txt services/standalone/pyproject.toml
+# Development first: it holds all of the others, and they take its versions.
 compile dev.txt --group dev --all-extras pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml
+set -- -c requirements/dev.txt
+compile services.txt "$@" services/approval/pyproject.toml services/executor/pyproject.toml services/notifier/pyproject.toml
+compile standalone.txt "$@" services/standalone/pyproject.toml
+printf '%s\n' hatchling editables | compile build.txt "$@" -
+echo 'aiosmtpd' | compile mailcatcher.txt "$@" -
+echo 'uv' | compile uv.txt -
