@@ -1,11 +1,9 @@
 """The kit for authors' own unit tests."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import structlog
 from pydantic import BaseModel
 
 from placet import Context, Email, Interrupt, Placet
@@ -59,13 +57,6 @@ async def ask(ctx: Context, input: str) -> str | Interrupt:
 @app.workflow("ask", version=2)
 async def ask_differently(ctx: Context, input: str) -> str:
     return "two"
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Handlers raise on purpose here."""
-    with structlog.testing.capture_logs():
-        yield
 
 
 @pytest.fixture
