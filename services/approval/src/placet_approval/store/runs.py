@@ -45,7 +45,8 @@ async def by_key(conn: Connection, starts: Sequence[Start]) -> dict[tuple[str, s
     found = {}
     for row in rows:
         facts = dict(row)
-        found[facts.pop("started_by"), facts.pop("idempotency_key")] = Run(**facts)
+        key = facts.pop("started_by"), facts.pop("idempotency_key")
+        found[key] = Run(**facts)
     return found
 
 
