@@ -9,7 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class ServiceSettings(BaseSettings):
     """The environment of one service; a service adds its own."""
 
-    model_config = SettingsConfigDict(env_prefix="PLACET_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PLACET_", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     database_url: SecretStr
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@localhost/")
