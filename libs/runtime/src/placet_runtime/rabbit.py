@@ -157,6 +157,9 @@ class RabbitBus:
             if not lost.done():
                 lost.set_result(error)
 
+        def unsubscribed(_: object) -> None:  # the channel stays open, and would be deaf for ever
+            closed(None, ConnectionError("the broker has ended a subscription: its queue is gone"))
+
         amnesia = await self._declare(connection)
         publishing = await connection.channel(publisher_confirms=True, on_return_raises=True)
         self._events = await publishing.get_exchange(self._namespace, ensure=False)
@@ -164,7 +167,7 @@ class RabbitBus:
         self._acks = await acking.get_exchange(f"{self._namespace}.acks", ensure=False)
         channels = [publishing, acking]
         if self._receiving:
-            channels += await self._consume(connection)
+            channels += await self._consume(connection, unsubscribed)
         for channel in channels:
             channel.close_callbacks.add(closed)
         self._connected.set()
@@ -217,7 +220,9 @@ class RabbitBus:
             return False
         return True
 
-    async def _consume(self, connection: AbstractConnection) -> list[AbstractChannel]:
+    async def _consume(
+        self, connection: AbstractConnection, unsubscribed: Callable[[object], None]
+    ) -> list[AbstractChannel]:
         namespace = self._namespace
         subscriptions = [(queue(namespace, self._service, type), receive) for type, receive in self._receivers.items()]
         if self._receive_dead is not None:
@@ -228,6 +233,7 @@ class RabbitBus:
         for name, receive in subscriptions:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=_PREFETCH, timeout=_TIMEOUT)
+            (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(unsubscribed)
             pump: Pump[AbstractIncomingMessage] = Pump(name, receive, body=_body, settle=_ack, limit=_PREFETCH)
             self._pumps.append(pump)
             source = await channel.get_queue(name, ensure=False)
