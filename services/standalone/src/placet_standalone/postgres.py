@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import re
 import shutil
+import signal
 import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
@@ -18,18 +20,25 @@ from placet_standalone.binaries import EmbeddedPostgresError, Runner
 _STARTS_WITHIN = 30.0
 _STOPS_WITHIN = 15.0
 _LOCKED_FOR = 5.0  # an earlier process of ours may still be on its way out
+_LOCKED = ('"postmaster.pid" already exists', "shared memory block")  # of a process that runs, or of what it left
 
-# Runs Postgres until it ends, or until the pipe on standard input closes: which it does however this process dies.
+# Runs Postgres until it ends, or until the pipe on standard input closes: which it does however this process dies,
+# as nobody else has its other end. A signal can come too early for a Postgres that is about to start: hence the loop.
 _GUARD = """
-exec 3<&0
-"$@" 3<&- </dev/null & postgres=$!
-(cat <&3 >/dev/null; kill -INT $postgres) 2>/dev/null &
+exec 3<&0 </dev/null
+"$@" 3<&- & postgres=$!
+(read -r _ <&3; while kill -INT $postgres; do sleep 1; done) 2>/dev/null & watch=$!
 exec 3<&-
 wait $postgres
+kill $watch
+rmdir "$SOCKETS"
 """
+
+_PORT = 5432  # of the socket: told to both sides, as PGPORT may say otherwise
 
 _SETTINGS = {
     "listen_addresses": "",
+    "port": str(_PORT),
     "unix_socket_permissions": "0700",
     "max_connections": "100",
     "shared_buffers": "64MB",
@@ -41,10 +50,13 @@ _SETTINGS = {
 
 
 class DataFolderInUse(EmbeddedPostgresError):
-    """Raised when another Postgres runs on the data folder."""
+    """Raised when another Postgres runs on the data folder; ``pid`` is its process, if it told."""
 
-    def __init__(self, data: Path) -> None:
-        super().__init__(f"another process uses {data}: stop it, or choose another folder")
+    def __init__(self, data: Path, pid: int | None) -> None:
+        who = "another process" if pid is None else f"another Postgres (process {pid})"
+        super().__init__(f"{who} uses {data}: stop it, or choose another folder")
+        self.data = data
+        self.pid = pid
 
 
 @asynccontextmanager
@@ -61,16 +73,14 @@ async def embedded(data: Path) -> AsyncIterator[str]:
     programs = binaries.find(user)
     folder = user.place(data.resolve())
     await _initialise(programs, folder, user)
-    sockets = Path(tempfile.mkdtemp(prefix="placet-", dir="/tmp"))  # short, as socket paths must be
+    process, sockets = await _start(programs, folder, user)
     try:
-        user.give(sockets)
-        process = await _start(programs, folder, sockets, user)
-        try:
-            yield f"postgresql://placet@/placet?host={sockets}"
-        finally:
-            await _stop(process)
+        yield f"postgresql://placet@/placet?host={sockets}&port={_PORT}"
     finally:
-        shutil.rmtree(sockets, ignore_errors=True)
+        try:
+            await _stop(process)
+        finally:
+            shutil.rmtree(sockets, ignore_errors=True)
 
 
 async def _initialise(programs: Path, folder: Path, user: Runner) -> None:
@@ -81,7 +91,9 @@ async def _initialise(programs: Path, folder: Path, user: Runner) -> None:
         if made_by != ours:
             raise EmbeddedPostgresError(f"{folder} was made by PostgreSQL {made_by}, and this is PostgreSQL {ours}")
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists() and any(folder.iterdir()):
+        raise EmbeddedPostgresError(f"{folder} is not empty, and not a data folder of Postgres: choose another")
+    _make(folder.parent, user)
     fresh = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
         user.give(fresh)
@@ -92,40 +104,55 @@ async def _initialise(programs: Path, folder: Path, user: Runner) -> None:
             ],
             user,
         )
-        fresh.rename(folder)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if not (folder / "PG_VERSION").exists():  # where it does, another process was faster
+                raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-async def _start(programs: Path, folder: Path, sockets: Path, user: Runner) -> Process:
+def _make(folder: Path, user: Runner) -> None:
+    """Make a folder and what is missing above it, so that the user who runs Postgres gets through."""
+    if folder.exists():
+        return
+    _make(folder.parent, user)
+    with suppress(FileExistsError):
+        folder.mkdir()
+        if user.drops:
+            folder.chmod(0o755)  # whatever the umask says
+
+
+async def _start(programs: Path, folder: Path, user: Runner) -> tuple[Process, Path]:
+    """Start Postgres; the process that guards it, and the folder of its socket."""
     began = monotonic()
     log = folder.parent / f"{folder.name}.log"
     while True:
+        told = log.stat().st_size if log.exists() else 0
+        sockets = Path(tempfile.mkdtemp(prefix="placet-", dir="/tmp"))  # short, as socket paths must be
+        user.give(sockets)
         process = await _spawn(programs, folder, sockets, log, user)
         try:
             await _answers(process, sockets, deadline=began + _STARTS_WITHIN)
-        except TimeoutError:
+            return process, sockets
+        except BaseException as error:
             await _stop(process)
-            raise EmbeddedPostgresError(
-                f"Postgres did not start within {_STARTS_WITHIN:.0f} s:\n{_tail(log)}"
-            ) from None
-        except ChildProcessError:
-            told = _tail(log)
-            if "postmaster.pid" not in told:
-                raise EmbeddedPostgresError(f"Postgres did not start:\n{told}") from None
-            if monotonic() > began + _LOCKED_FOR:
-                raise DataFolderInUse(folder) from None
-            await asyncio.sleep(0.2)
-        except BaseException:
-            await _stop(process)
-            raise
-        else:
-            return process
+            shutil.rmtree(sockets, ignore_errors=True)
+            if not isinstance(error, ChildProcessError | TimeoutError):
+                raise
+        reason = _tail(log, told)
+        if not any(sign in reason for sign in _LOCKED):
+            raise EmbeddedPostgresError(f"Postgres did not start:\n{reason}")
+        if monotonic() > began + _LOCKED_FOR:
+            owner = re.search(r"PID (\d+)", reason)
+            raise DataFolderInUse(folder, int(owner[1]) if owner else None)
+        await asyncio.sleep(0.2)
 
 
 async def _spawn(programs: Path, folder: Path, sockets: Path, log: Path, user: Runner) -> Process:
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    with log.open("wb") as out:
+    with log.open("ab") as out:  # another Postgres may be writing
         return await asyncio.create_subprocess_exec(
             *("sh", "-c", _GUARD, "sh"),
             *(str(programs / "postgres"), "-D", str(folder), "-k", str(sockets), *settings),
@@ -133,22 +160,27 @@ async def _spawn(programs: Path, folder: Path, sockets: Path, log: Path, user: R
             stdout=out,
             stderr=out,
             cwd="/",
-            env={"PATH": os.defpath, "LC_ALL": "C"},
+            env={"PATH": os.defpath, "LC_ALL": "C", "SOCKETS": str(sockets)},
             start_new_session=True,  # Ctrl-C is for this process alone
             **user.options,  # type: ignore[arg-type]
         )
 
 
 async def _answers(process: Process, sockets: Path, *, deadline: float) -> None:
-    """Wait until Postgres answers, and has our database."""
+    """Wait until Postgres answers, and has our database.
+
+    Raises:
+        ChildProcessError: it ended.
+        TimeoutError: the deadline passed.
+    """
     while True:
         if process.returncode is not None:
             raise ChildProcessError
         if monotonic() > deadline:
             raise TimeoutError
         try:
-            conn = await asyncpg.connect(host=str(sockets), user="placet", database="postgres", timeout=5)
-        except (OSError, asyncpg.CannotConnectNowError, TimeoutError):
+            conn = await asyncpg.connect(host=str(sockets), port=_PORT, user="placet", database="postgres", timeout=5)
+        except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError):
             await asyncio.sleep(0.03)
             continue
         try:
@@ -167,7 +199,7 @@ async def _stop(process: Process) -> None:
         async with asyncio.timeout(_STOPS_WITHIN):
             await process.wait()
     except TimeoutError:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # what was committed is safe: the next start recovers
         await process.wait()
 
 
@@ -180,15 +212,20 @@ async def _output(command: Sequence[str], user: Runner) -> str:
         env={"PATH": os.defpath, "LC_ALL": "C"},
         **user.options,  # type: ignore[arg-type]
     )
-    output, _ = await process.communicate()
+    try:
+        output, _ = await process.communicate()
+    except BaseException:
+        process.kill()
+        await process.wait()
+        raise
     text = output.decode(errors="replace")
     if process.returncode != 0:
         raise EmbeddedPostgresError(f"{Path(command[0]).name} failed:\n{text.strip()}")
     return text
 
 
-def _tail(log: Path) -> str:
-    try:
-        return "\n".join(log.read_text(errors="replace").splitlines()[-8:])
-    except OSError:
-        return "(no log)"
+def _tail(log: Path, start: int) -> str:
+    """The last lines of what was logged since the file had a size."""
+    with log.open("rb") as file:
+        file.seek(start)
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-8:])
