@@ -58,9 +58,10 @@ class LocalBus:
             self._pumps[type] = Pump(
                 f"{self._service} {type}", receive, body=lambda body: body, settle=_nothing_to_settle
             )
-        if self._react_to_amnesia is not None:  # memory forgets at every start
-            await self._react_to_amnesia()
         self._broker.buses[self._service] = self
+        for bus in list(self._broker.buses.values()):  # memory has forgotten what they had sent while this was away
+            if bus._react_to_amnesia is not None:
+                await bus._react_to_amnesia()
         try:
             yield
         finally:
