@@ -22,7 +22,7 @@ def changed(change: Change, *, approval_id: UUID | None = None, started: RunStar
         workflow=change.workflow,
         version=change.version,
         at=change.updated_at,
-        attempt=change.failures + 1,
+        attempt=max(change.failures, 1) if change.status == "failed" else change.failures + 1,
         gate=change.gate,
         approval_id=approval_id,
         parked=change.parked,
