@@ -38,12 +38,8 @@ logs: ## Follow the logs of what `make up` started
 # --- testing
 
 .PHONY: test
-test: $(VENV)/.stamp ## Run the tests that are quick
-	$(VENV)/bin/pytest -n 2 -m "not slow"
-
-.PHONY: test-unit
-test-unit: $(VENV)/.stamp ## Run the tests that need no server
-	$(VENV)/bin/pytest -n 2 -m "not slow" tests/unit
+test: $(VENV)/.stamp ## Run the tests that are quick; ARGS=tests/unit runs some of them
+	$(VENV)/bin/pytest -n 2 -m "not slow" $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(VENV)/.stamp ## Run the tests that take their time
@@ -58,7 +54,7 @@ e2e: $(VENV)/.stamp ## Test a compose deployment of its own, beside that of `mak
 
 .PHONY: bench
 bench: $(VENV)/.stamp ## Measure
-	$(VENV)/bin/python -m tests.bench
+	PYTHONPATH=tests $(VENV)/bin/python -m bench $(ARGS)
 
 # --- checking
 
@@ -72,7 +68,8 @@ lint: $(VENV)/.stamp ## Lint, and see that the code is formatted
 
 .PHONY: types
 types: $(VENV)/.stamp ## Check the types, strictly
-	$(VENV)/bin/mypy $(wildcard libs/*/src services/*/src) examples
+	$(VENV)/bin/mypy $(wildcard libs/*/src services/*/src) examples deploy
+	MYPYPATH=tests $(VENV)/bin/mypy --explicit-package-bases tests/kit tests/e2e
 
 .PHONY: imports
 imports: $(VENV)/.stamp ## Check which package may import which
@@ -81,10 +78,12 @@ imports: $(VENV)/.stamp ## Check which package may import which
 .PHONY: verify
 verify: $(VENV)/.stamp ## See that the generated files are those of the code
 	$(VENV)/bin/python -m placet_contracts.generate --check
+	$(VENV)/bin/python -m placet_approval.generate --check
 
 .PHONY: generate
 generate: $(VENV)/.stamp ## Write the generated files
 	$(VENV)/bin/python -m placet_contracts.generate
+	$(VENV)/bin/python -m placet_approval.generate
 
 .PHONY: format
 format: $(VENV)/.stamp ## Format the code, and mend what lint can mend

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # To be sourced: a `compose` that works with Docker's plugin and with docker-compose, and the errors of a missing engine.
 
 say() { echo "placet: $*" >&2; }
