@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,7 +34,7 @@ USERS = (*SERVICES, "starter")
 class Deployment:
     """A running deployment, and the secrets that it was started with."""
 
-    settings: dict[str, str]
+    settings: dict[str, str] = field(repr=False)
 
     @property
     def url(self) -> str:
