@@ -63,6 +63,7 @@ class Outbox:
         self._source = source(bus.service)
         self._offered: list[Outgoing] = []
         self._wake = asyncio.Event()
+        self._handing_over = asyncio.Lock()
         self._delete: Batcher[Acks, None] = Batcher(self._delete_acknowledged)
         bus.subscribe_acks(self._on_acks)
         bus.on_amnesia(self.send_all_again)
@@ -109,12 +110,13 @@ class Outbox:
         await self._pool.execute("UPDATE outbox SET next_send_at = now(), sends = 1 WHERE next_send_at > now()")
 
     async def flush(self) -> None:
-        """Hand over now what the relay has not come to."""
-        offered, self._offered = self._offered, []
-        try:
-            await self._publish(offered)
-        except BusUnavailable as error:  # the sweep sends them later
-            log.warning("outbox.relay_failed", events=len(offered), error=str(error))
+        """Hand over what there is; when this returns, nothing is under way."""
+        async with self._handing_over:
+            offered, self._offered = self._offered, []
+            try:
+                await self._publish(offered)
+            except BusUnavailable as error:  # the sweep sends them later
+                log.warning("outbox.relay_failed", events=len(offered), error=str(error))
 
     def _envelope(self, event: Event) -> Outgoing:
         id = uuid7()

@@ -74,6 +74,8 @@ def demo(
 
 def _run(standalone: "Standalone", app: "Placet", then: Callable[[], Awaitable[int | None]]) -> int:
     """Serve, and do something once that works; its exit code ends the serving, ``None`` does not."""
+    import uvloop
+
     from placet_runtime import logs
     from placet_runtime.serve import Server
     from placet_standalone.app import build
@@ -101,7 +103,8 @@ def _run(standalone: "Standalone", app: "Placet", then: Callable[[], Awaitable[i
         return code or (0 if server.started else 3)
 
     try:
-        return asyncio.run(run())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(run())
     except KeyboardInterrupt:
         return 0
 

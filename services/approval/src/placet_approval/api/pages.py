@@ -28,8 +28,8 @@ _PAGE = """<!doctype html>
   h1 {{ font-size: 1.375rem; margin: 0 0 .5rem }}
   p {{ color: light-dark(#60646c, #b0b4ba) }}
   h2 {{ font-size: 1rem; margin: 1.75rem 0 .25rem }}
-  pre {{ padding: .875rem 1rem; border: 1px solid light-dark(#e0e1e6, #2e3135); border-radius: 8px; white-space: pre-wrap;
-        overflow-wrap: anywhere;
+  pre {{ padding: .875rem 1rem; border: 1px solid light-dark(#e0e1e6, #2e3135); border-radius: 8px;
+        white-space: pre-wrap; overflow-wrap: anywhere;
         background: light-dark(#f9f9fb, #18191b); font: 13px/1.6 ui-monospace, monospace; margin: .25rem 0 }}
 </style>
 <h1>{title}</h1>

@@ -23,11 +23,11 @@ async def open_approvals(conn: Connection, requests: Sequence[ApprovalRequested]
     """
     rows = await conn.fetch(
         f"""
-        WITH gone AS (
-            SELECT r.id, coalesce(r.cancelled_by, 'run') AS by
-              FROM runs AS r
-             WHERE r.id = ANY ($2::text[]) AND (r.cancelled_by IS NOT NULL OR r.ended_at IS NOT NULL)
-               FOR SHARE)
+        WITH known AS (
+            SELECT id, cancelled_by, ended_at FROM runs WHERE id = ANY ($2::text[]) ORDER BY id FOR SHARE),
+        gone AS (
+            SELECT id, coalesce(cancelled_by, 'run') AS by FROM known
+             WHERE cancelled_by IS NOT NULL OR ended_at IS NOT NULL)
         INSERT INTO approvals AS a (id, run_id, workflow, version, gate, title, message, context, input, digest,
                                     requested_by, notified, expires_at, status, resolved_at, resolved_by, channel)
         SELECT s.id, s.run_id, s.workflow, s.version, s.gate, s.title, s.message, s.context::json, s.input::json,
@@ -62,7 +62,7 @@ async def settle(conn: Connection, decisions: Sequence[Decision]) -> list[Approv
            AND (d.digest IS NULL OR d.digest = a.digest)
         RETURNING {_COLUMNS}
         """,
-        *columns([(d.approval_id, d.outcome, d.actor, d.channel, d.comment, d.digest) for d in decisions], 6),
+        *columns(sorted((d.approval_id, d.outcome, d.actor, d.channel, d.comment, d.digest) for d in decisions), 6),
     )
     return [Approval(**row) for row in rows]
 

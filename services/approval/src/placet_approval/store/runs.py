@@ -110,7 +110,7 @@ async def follow(conn: Connection, changes: Sequence[RunChanged]) -> list[tuple[
          WHERE r.seq < excluded.seq
         RETURNING r.id, r.status, r.cancelled_by
         """,
-        *columns([_row(change) for change in changes], 15),
+        *columns([_row(change) for change in sorted(changes, key=lambda change: change.run_id)], 15),
     )
     return [(row["id"], row["status"], row["cancelled_by"]) for row in rows]
 

@@ -1,4 +1,7 @@
-"""Statements on runs: intake, claims, endings, leases."""
+"""Statements on runs: intake, claims, endings, leases.
+
+Those that change many rows take them in the order of their ids, so that two at a time do not block each other for good.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -100,7 +103,7 @@ async def end_passes(conn: Connection, endings: Sequence[Ending]) -> list[Change
         *columns(
             [
                 (e.run_id, e.fence, e.status, int(e.failed), e.gate and e.gate.name, e.output, e.error, e.delay)
-                for e in endings
+                for e in sorted(endings, key=lambda ending: ending.run_id)
             ],
             8,
         ),
@@ -119,7 +122,7 @@ async def leave_gates(conn: Connection, moves: Sequence[tuple[str, str, RunStatu
          WHERE r.id = m.id AND r.gate = m.gate AND r.status = 'paused'
         RETURNING {_CHANGE}
         """,
-        *columns(moves, 4),
+        *columns(sorted(moves), 4),
     )
     return [Change(**row) for row in rows]
 
@@ -149,7 +152,7 @@ async def renew(conn: Connection, held: Sequence[tuple[str, int]], lease: timede
          WHERE r.id = h.id AND r.fence = h.fence AND r.status = 'running'
         RETURNING r.id
         """,
-        *columns(held, 2),
+        *columns(sorted(held), 2),
         lease,
     )
     return [row["id"] for row in rows]
