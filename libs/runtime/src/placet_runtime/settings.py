@@ -1,8 +1,9 @@
 """What every service reads from its environment. Each variable begins with ``PLACET_``."""
 
-from typing import Literal
+import sys
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -21,3 +22,21 @@ class ServiceSettings(BaseSettings):
     migrate: bool = True  # apply outstanding migrations at start
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def read(kind: type[S], **given: Any) -> S:
+    """A service's settings; what is missing or does not fit ends the process with a line for each.
+
+    ``given`` goes before the environment.
+    """
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        sys.exit("\n".join(f"placet: {_variable(item['loc'])}: {item['msg']}" for item in error.errors()))
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return "PLACET_" + str(location[0]).upper() if location else "settings"

@@ -9,11 +9,12 @@ from placet_executor.app import build
 from placet_executor.settings import Settings
 from placet_runtime import logs
 from placet_runtime.serve import serve
+from placet_runtime.settings import read
 
 
 def main(app: str | None = None) -> None:
     """Run the executor of the app that is named, or that ``PLACET_APP`` names."""
-    settings = Settings(app=app) if app else Settings()
+    settings = read(Settings, app=app) if app else read(Settings)
     logs.configure(settings.log_level, settings.log_format)
     serve(build(settings, load(settings.app)), settings.host, settings.port, asyncio.Event())
 
