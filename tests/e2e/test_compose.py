@@ -105,7 +105,7 @@ def test_an_approved_run_completes_though_everything_restarts_while_it_waits(dep
     paused = until_paused(deployment, run_id)
     [approval] = paused["approvals"]
     mail = mail_about(deployment, approval["id"])
-    assert mail["to"] == ["test@example.com"]
+    assert mail["to"] == ["ana@example.com"]
     assert "ada" in mail["text"]
 
     deployment.compose("restart", "approval", "executor", "notifier", "rabbitmq")
@@ -113,7 +113,7 @@ def test_an_approved_run_completes_though_everything_restarts_while_it_waits(dep
     decided = deployment.decide(approval["id"], "approve")
     assert decided["status"] == "approved"
     ended = eventually(lambda: deployment.get(f"/v1/runs/{run_id}?wait=20"), lambda run: run["status"] == "completed")
-    assert ended["output"] is not None
+    assert ended["output"]["user_id"] == "ada"
 
 
 def test_a_rejected_run_ends_as_rejected(deployment: Deployment) -> None:
