@@ -1,7 +1,6 @@
 """Receipts: resolutions signed by the approval service (Ed25519, compact JWS), verified by whoever acts on them."""
 
 import json
-from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -35,7 +34,11 @@ class Signer:
     """Holds the private key. Only the approval service has one."""
 
     def __init__(self, private_key: str) -> None:
-        """Take a private JWK, as `generate_key` makes it."""
+        """Take a private JWK, as `generate_key` makes it.
+
+        Raises:
+            ValueError: it is none.
+        """
         self._key = _key(private_key, "private")
         self._header = {"alg": _ALGORITHM, "kid": self._key.thumbprint()}
 
@@ -48,9 +51,20 @@ class Signer:
 class Verifier:
     """Holds the public keys of the approval service: the present one, and those that it had before."""
 
-    def __init__(self, public_keys: Sequence[str]) -> None:
-        """Take public JWKs."""
-        self._keys = {key.thumbprint(): key for key in (_key(text, "public") for text in public_keys)}
+    def __init__(self, public_keys: str) -> None:
+        """Take a public JWK, or a JWK set.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        try:
+            value = json.loads(public_keys)
+            texts = [json.dumps(key) for key in value["keys"]] if "keys" in value else [public_keys]
+        except (ValueError, TypeError):
+            texts = [public_keys]
+        self._keys = {key.thumbprint(): key for key in (_key(text, "public") for text in texts)}
+        if not self._keys:
+            raise ValueError("not a public Ed25519 key in JWK format: an empty set")
 
     def verify(self, compact: str) -> Receipt:
         """What the receipt says.

@@ -1,15 +1,23 @@
 """The approval service's environment."""
 
-from pydantic import Field, SecretStr
+from typing import Annotated
 
+from pydantic import AfterValidator, Field, SecretStr
+
+from placet_runtime.receipts import Signer
 from placet_runtime.settings import ServiceSettings
+
+
+def _private_key(key: SecretStr) -> SecretStr:
+    Signer(key.get_secret_value())
+    return key
 
 
 class Settings(ServiceSettings):
     """``PLACET_SIGNING_KEY`` is the private key of receipts; ``placet secrets`` makes one."""
 
     port: int = 8700
-    signing_key: SecretStr
+    signing_key: Annotated[SecretStr, AfterValidator(_private_key)]
     admin_key: SecretStr | None = Field(default=None, min_length=16)  # the bootstrap key; none: only stored keys
     public_url: str = "http://localhost:8700"
     max_body: int = Field(default=2 * 1024 * 1024, ge=1024)  # bytes of a request

@@ -1,9 +1,8 @@
 """The executor, put together: the only place that knows settings and all parts."""
 
-import json
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -57,7 +56,7 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
             worker=f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}",
             app=app,
             outbox=outbox,
-            verifier=Verifier(_public_keys(settings.verify_keys)),
+            verifier=Verifier(settings.verify_keys),
             lease=settings.lease,
             backoff=settings.retry_backoff,
             wake=slots.wake,
@@ -104,8 +103,3 @@ def build(settings: Settings, app: Placet) -> Starlette:
             yield {"operations": [executor.operations]}
 
     return Starlette(routes=ROUTES, lifespan=lifespan)
-
-
-def _public_keys(text: str) -> Sequence[str]:
-    value = json.loads(text)
-    return [json.dumps(key) for key in value["keys"]] if "keys" in value else [text]

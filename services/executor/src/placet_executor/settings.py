@@ -1,10 +1,17 @@
 """The executor's environment."""
 
 from datetime import timedelta
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from placet_runtime.receipts import Verifier
 from placet_runtime.settings import ServiceSettings
+
+
+def _public_keys(text: str) -> str:
+    Verifier(text)
+    return text
 
 
 class Settings(ServiceSettings):
@@ -12,7 +19,9 @@ class Settings(ServiceSettings):
 
     app: str
     port: int = 8701
-    verify_keys: str  # public keys of the approval service: one JWK, or a JWK set
+    verify_keys: Annotated[
+        str, AfterValidator(_public_keys)
+    ]  # public keys of the approval service: one JWK, or a JWK set
     concurrency: int = Field(default=256, ge=1, le=10_000)  # passes at a time
     lease: timedelta = timedelta(seconds=30)
     retry_backoff: timedelta = timedelta(seconds=1)  # before the first retry; doubles with each
