@@ -11,6 +11,7 @@ import structlog
 log = structlog.get_logger()
 
 _STALLED_AFTER = 60.0  # seconds without a completed round
+_RESTART_AFTER = 1.0  # seconds, when a loop has raised
 
 
 class Loops:
@@ -52,7 +53,7 @@ class Loops:
                     log.warning("loop.interrupted", loop=name)
                 except Exception:
                     log.exception("loop.failed", loop=name)
-                await asyncio.sleep(1)
+                await asyncio.sleep(_RESTART_AFTER)
 
         self._tasks[name] = asyncio.create_task(supervise(), name=name)
 
