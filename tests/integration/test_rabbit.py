@@ -69,6 +69,24 @@ async def test_a_lost_connection_comes_back(network: Proxy, amqp_url: str, names
         await eventually(lambda: asyncio.sleep(0, receiver.has(b"after")))
 
 
+async def test_publishing_into_a_lost_connection_is_an_unknown_outcome(
+    network: Proxy, amqp_url: str, namespace: str
+) -> None:
+    """Whatever moment the network is cut at, each publish either is confirmed or says that it is unknown."""
+    receiver = Receiver()
+    async with executor_bus(through(network, amqp_url), namespace, receiver) as bus:
+        publishing = [asyncio.create_task(bus.publish(TYPE, b"%d" % n)) for n in range(200)]
+        await asyncio.wait(publishing, return_when=asyncio.FIRST_COMPLETED)
+        network.cut()
+        publishing += [asyncio.create_task(bus.publish(TYPE, b"%d" % n)) for n in range(200, 400)]
+
+        outcomes = await asyncio.gather(*publishing, return_exceptions=True)
+
+        assert all(outcome is None or isinstance(outcome, BusUnavailable) for outcome in outcomes)
+        confirmed = [b"%d" % n for n, outcome in enumerate(outcomes) if outcome is None]
+        await eventually(lambda: asyncio.sleep(0, set(confirmed) <= set(receiver.bodies)))
+
+
 async def test_a_deleted_queue_is_declared_again(amqp_url: str, namespace: str) -> None:
     """When an operator deletes a queue under its consumer, the consumer notices, and subscribes to a new one."""
     receiver = Receiver()

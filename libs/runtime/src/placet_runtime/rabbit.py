@@ -15,7 +15,12 @@ import aio_pika
 import structlog
 from aio_pika import DeliveryMode, ExchangeType, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed
+from aio_pika.exceptions import (
+    AMQPError,
+    ChannelInvalidStateError,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+)
 from aiormq.exceptions import AMQPException
 from pydantic import TypeAdapter
 
@@ -33,7 +38,7 @@ _DELIVERY_LIMIT = 20
 _QUORUM = {"x-queue-type": "quorum"}
 
 _ACKS = TypeAdapter(Acks)
-_ERRORS = (AMQPError, AMQPException, OSError, TimeoutError)
+_ERRORS = (AMQPError, AMQPException, ChannelInvalidStateError, OSError, TimeoutError)
 
 
 class RabbitBus:
