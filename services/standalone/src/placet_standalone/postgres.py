@@ -5,17 +5,21 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import tempfile
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from time import monotonic
+from typing import TypeAlias
 
 import asyncpg
 
 from placet_standalone import binaries
 from placet_standalone.binaries import EmbeddedPostgresError, Runner
+
+# Of the standard library's own kind: uvloop's does not change the user.
+Guard: TypeAlias = "subprocess.Popen[bytes]"
 
 _STARTS_WITHIN = 30.0
 _STOPS_WITHIN = 15.0
@@ -124,7 +128,7 @@ def _make(folder: Path, user: Runner) -> None:
             folder.chmod(0o755)  # whatever the umask says
 
 
-async def _start(programs: Path, folder: Path, user: Runner) -> tuple[Process, Path]:
+async def _start(programs: Path, folder: Path, user: Runner) -> tuple[Guard, Path]:
     """Start Postgres; the process that guards it, and the folder of its socket."""
     began = monotonic()
     log = folder.parent / f"{folder.name}.log"
@@ -132,7 +136,7 @@ async def _start(programs: Path, folder: Path, user: Runner) -> tuple[Process, P
         told = log.stat().st_size if log.exists() else 0
         sockets = Path(tempfile.mkdtemp(prefix="placet-", dir="/tmp"))  # short, as socket paths must be
         user.give(sockets)
-        process = await _spawn(programs, folder, sockets, log, user)
+        process = _spawn(programs, folder, sockets, log, user)
         try:
             await _answers(process, sockets, deadline=began + _STARTS_WITHIN)
             return process, sockets
@@ -150,23 +154,34 @@ async def _start(programs: Path, folder: Path, user: Runner) -> tuple[Process, P
         await asyncio.sleep(0.2)
 
 
-async def _spawn(programs: Path, folder: Path, sockets: Path, log: Path, user: Runner) -> Process:
+def _spawn(programs: Path, folder: Path, sockets: Path, log: Path, user: Runner) -> Guard:
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
     with log.open("ab") as out:  # another Postgres may be writing
-        return await asyncio.create_subprocess_exec(
-            *("sh", "-c", _GUARD, "sh"),
-            *(str(programs / "postgres"), "-D", str(folder), "-k", str(sockets), *settings),
-            stdin=PIPE,
+        process: Guard = subprocess.Popen(
+            [
+                "/bin/sh",
+                "-c",
+                _GUARD,
+                "sh",
+                str(programs / "postgres"),
+                "-D",
+                str(folder),
+                "-k",
+                str(sockets),
+                *settings,
+            ],
+            stdin=subprocess.PIPE,
             stdout=out,
             stderr=out,
             cwd="/",
             env={"PATH": os.defpath, "LC_ALL": "C", "SOCKETS": str(sockets)},
             start_new_session=True,  # Ctrl-C is for this process alone
-            **user.options,  # type: ignore[arg-type]
+            **user.options,  # type: ignore[call-overload]
         )
+    return process
 
 
-async def _answers(process: Process, sockets: Path, *, deadline: float) -> None:
+async def _answers(process: Guard, sockets: Path, *, deadline: float) -> None:
     """Wait until Postgres answers, and has our database.
 
     Raises:
@@ -174,7 +189,7 @@ async def _answers(process: Process, sockets: Path, *, deadline: float) -> None:
         TimeoutError: the deadline passed.
     """
     while True:
-        if process.returncode is not None:
+        if process.poll() is not None:
             raise ChildProcessError
         if monotonic() > deadline:
             raise TimeoutError
@@ -191,35 +206,31 @@ async def _answers(process: Process, sockets: Path, *, deadline: float) -> None:
         return
 
 
-async def _stop(process: Process) -> None:
+async def _stop(process: Guard) -> None:
     """Close the pipe, which has the guard stop Postgres; bounded in time."""
     if process.stdin is not None:
         process.stdin.close()
     try:
-        async with asyncio.timeout(_STOPS_WITHIN):
-            await process.wait()
-    except TimeoutError:
+        await asyncio.to_thread(process.wait, _STOPS_WITHIN)
+    except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)  # what was committed is safe: the next start recovers
-        await process.wait()
+        await asyncio.to_thread(process.wait)
 
 
 async def _output(command: Sequence[str], user: Runner) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdout=PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        cwd="/",
-        env={"PATH": os.defpath, "LC_ALL": "C"},
-        **user.options,  # type: ignore[arg-type]
+    done = await asyncio.to_thread(
+        lambda: subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            cwd="/",
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            **user.options,  # type: ignore[call-overload]
+        )
     )
-    try:
-        output, _ = await process.communicate()
-    except BaseException:
-        process.kill()
-        await process.wait()
-        raise
-    text = output.decode(errors="replace")
-    if process.returncode != 0:
+    text: str = done.stdout.decode(errors="replace")
+    if done.returncode != 0:
         raise EmbeddedPostgresError(f"{Path(command[0]).name} failed:\n{text.strip()}")
     return text
 
