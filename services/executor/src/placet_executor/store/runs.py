@@ -14,7 +14,10 @@ _CHANGE = "r.id, r.seq, r.status, r.workflow, r.version, r.failures, r.parked, r
 
 
 async def take_in(conn: Connection, starts: Sequence[Start]) -> list[Change]:
-    """Make runs of those starts whose run id and event are new; a run that nobody serves is parked."""
+    """Make runs of those starts whose run id and event are new; a run that nobody serves is parked.
+
+    Of several with one run id the first is taken.
+    """
     rows = await conn.fetch(
         f"""
         WITH latest AS (SELECT workflow, max(version) AS version FROM served GROUP BY workflow)
@@ -26,8 +29,9 @@ async def take_in(conn: Connection, starts: Sequence[Start]) -> list[Change]:
                             WHERE served.workflow = s.workflow
                               AND served.version = coalesce(s.version, latest.version))
           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[])
-               AS s (id, source, event_id, workflow, version, input, digest, requested_by)
+               WITH ORDINALITY AS s (id, source, event_id, workflow, version, input, digest, requested_by, place)
           LEFT JOIN latest ON latest.workflow = s.workflow
+         ORDER BY s.id, s.place
         ON CONFLICT DO NOTHING
         RETURNING {_CHANGE}
         """,
