@@ -41,7 +41,8 @@ async def add(conn: Connection | Pool, service: Service, refused: Sequence[Refus
     """Keep refused messages."""
     if not refused:
         return
-    rows = [(uuid7(), item.type, item.reason, item.body) for item in refused]
+    # A reason quotes names out of the message, and Postgres takes no NUL in a text.
+    rows = [(uuid7(), item.type, item.reason.replace("\0", "\N{REPLACEMENT CHARACTER}"), item.body) for item in refused]
     await conn.execute(
         """
         INSERT INTO quarantine (id, type, reason, body)
