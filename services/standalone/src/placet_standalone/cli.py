@@ -2,9 +2,12 @@
 
 import asyncio
 import os
+import signal
 import socket
 import sys
+from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -120,17 +123,33 @@ def _listen(port: int) -> socket.socket:
 
 def _reload(standalone: "Standalone", app: str) -> None:
     """Keep the database, and run the rest in a child that starts again with each change."""
-    import shlex
+    from watchfiles import PythonFilter, awatch
 
-    from watchfiles import PythonFilter, arun_process
+    command = [sys.executable, "-m", "placet.cli", "dev", app]
+    command += ["--port", str(standalone.port), "--data", str(standalone.folder)]
+
+    async def start(dsn: str) -> Process:
+        return await asyncio.create_subprocess_exec(*command, env={**os.environ, "PLACET_DATABASE_URL": dsn})
 
     async def run() -> None:
+        stop = asyncio.Event()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
         async with standalone.database() as dsn:
-            os.environ["PLACET_DATABASE_URL"] = dsn
-            command = [sys.executable, "-m", "placet.cli", "dev", app, "--port", str(standalone.port)]
-            command += ["--data", str(standalone.folder)]
-            await arun_process(
-                Path.cwd(), target=shlex.join(command), target_type="command", watch_filter=PythonFilter()
-            )
+            child = await start(dsn)
+            try:
+                async for _ in awatch(Path.cwd(), watch_filter=PythonFilter(), stop_event=stop):
+                    await _end(child)
+                    print("placet: a file has changed, starting again", flush=True)
+                    child = await start(dsn)
+            finally:
+                await _end(child)
 
     asyncio.run(run())
+
+
+async def _end(child: Process) -> None:
+    """Let it drain, if it still runs."""
+    with suppress(ProcessLookupError):
+        child.terminate()
+    await child.wait()
