@@ -36,8 +36,8 @@ if [ ! -e "$venv" ]; then
       exit 1
     fi
     say "$python cannot make virtual environments: installing the Debian package $package"
-    apt-get update -qq >&2
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package" >&2
+    apt-get update -qq >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package" >/dev/null
     choose makes_venvs || { say "$package did not help"; exit 1; }
   fi
   say "making $venv with $("$python" --version)"
