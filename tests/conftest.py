@@ -6,21 +6,23 @@ from contextlib import ExitStack
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
-import aio_pika
 import asyncpg
 import pytest
 
+from kit.rabbitmq import delete_namespace
 from kit.servers import CannotBeHad, servers
-from placet_contracts import topology
 
 _STACK = pytest.StashKey[ExitStack]()
+_SERVERLESS = ("tests/unit", "tests/typing", "tests/e2e")
 
 
-def pytest_configure(config: pytest.Config) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
     """Start the servers once, in the process that has the say; workers find them in their environment."""
+    config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
-    if config.args and all("tests/unit" in argument or "tests/typing" in argument for argument in config.args):
+    if config.args and all(any(part in argument for part in _SERVERLESS) for argument in config.args):
         return
     stack = config.stash[_STACK] = ExitStack()
     try:
@@ -67,10 +69,4 @@ async def namespace(amqp_url: str) -> AsyncIterator[str]:
     """A prefix of the test's own for exchanges and queues, which are deleted afterwards."""
     name = f"t{uuid4().hex[:10]}"
     yield name
-    connection = await aio_pika.connect(amqp_url)
-    async with connection:
-        channel = await connection.channel()
-        for queue in topology.queues(name):
-            await channel.queue_delete(queue)
-        for exchange in topology.exchanges(name):
-            await channel.exchange_delete(exchange)
+    await delete_namespace(amqp_url, name)
