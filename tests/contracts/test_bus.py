@@ -33,6 +33,7 @@ class Side:
         self.pool = pool
         self.bus = bus
         self.outbox = Outbox(pool, bus)
+        self.consumer: Consumer
         self.seen: list[str] = []
         self.heard = asyncio.Condition()
         self.react: Callable[[str], None] = lambda run_id: None
@@ -67,7 +68,7 @@ async def sides(kind: str, database_url: str, amqp_url: str, namespace: str) -> 
             pool = await stack.enter_async_context(postgres.connect(database_url, service, size=4))
             bus = LocalBus(broker, service) if kind == "local" else RabbitBus(amqp_url, service, namespace=namespace)
             side = made[service] = Side(pool, bus)
-            Consumer(bus, pool, {event: side.handle})
+            side.consumer = Consumer(bus, pool, {event: side.handle})
             await stack.enter_async_context(bus.open())
             relay = asyncio.create_task(side.outbox.relay())
             stack.callback(relay.cancel)
@@ -156,6 +157,44 @@ async def test_a_bad_event_does_not_hold_up_the_others(sides: dict[Service, Side
     [kept] = await quarantine.newest(executor.pool, 10)
     assert (kept.type, kept.reason) == ("run.cancel.v1", "we do not like it")
     assert b'"bad"' in kept.body
+
+
+async def test_a_refused_event_can_be_taken_in_again(sides: dict[Service, Side]) -> None:
+    """What lies in quarantine is handled once its cause is mended and an operator says so; until then it stays."""
+    approval, executor = sides["approval"], sides["executor"]
+
+    def refuse(run_id: str) -> None:
+        raise Permanent("not today")
+
+    executor.react = refuse
+    await approval.emit(cancel("patient"))
+    await eventually(lambda: quarantine.newest(executor.pool, 1))
+    [kept] = await quarantine.newest(executor.pool, 10)
+
+    assert await quarantine.retry(executor.pool, kept.id)
+    await executor.consumer.retry()
+    assert [item.id for item in await quarantine.newest(executor.pool, 10)] == [kept.id]
+
+    executor.react = lambda run_id: None
+    await executor.consumer.retry()
+    assert executor.seen == []  # it was refused again, and waits for another word
+
+    assert await quarantine.retry(executor.pool, kept.id)
+    await executor.consumer.retry()
+    assert executor.seen == ["patient"]
+    assert await quarantine.newest(executor.pool, 10) == []
+
+
+async def test_a_repeated_refusal_is_kept_once(sides: dict[Service, Side]) -> None:
+    """Bytes that come again and again, as what nobody can acknowledge does, do not pile up."""
+    approval, executor = sides["approval"], sides["executor"]
+
+    for _ in range(3):
+        await approval.bus.publish("run.cancel.v1", b"not json")
+    await approval.emit(cancel("last"))
+
+    await executor.until(lambda: executor.seen == ["last"])
+    assert len(await quarantine.newest(executor.pool, 10)) == 1
 
 
 async def test_an_event_that_always_fails_is_kept_to_look_at(sides: dict[Service, Side]) -> None:

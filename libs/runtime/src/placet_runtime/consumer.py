@@ -17,7 +17,7 @@ from placet_contracts.topology import Service, producer
 from placet_runtime import quarantine
 from placet_runtime.bus import Bus
 from placet_runtime.postgres import UNAVAILABLE, Pool
-from placet_runtime.quarantine import Refused
+from placet_runtime.quarantine import Quarantined, Refused
 
 log = structlog.get_logger()
 
@@ -26,6 +26,7 @@ Handle: TypeAlias = Callable[[Sequence[CloudEvent[Any]]], Awaitable[None]]
 
 MAX_BODY = 4 * 1024 * 1024
 _TRIES = 5
+_RETRIES = 50  # in one round
 
 
 class Permanent(Exception):
@@ -42,12 +43,35 @@ class Consumer:
     def __init__(self, bus: Bus, pool: Pool, handlers: Mapping[type[Event], Handle]) -> None:
         self._bus = bus
         self._pool = pool
+        self._handlers = {event.type: handle for event, handle in handlers.items()}
         self._failures: dict[tuple[str, str], int] = {}
-        for event, handle in handlers.items():
-            bus.subscribe(event.type, partial(self._receive, event.type, handle))
+        for type in self._handlers:
+            bus.subscribe(type, partial(self._receive, type))
         bus.subscribe_dead(self._bury)
 
-    async def _receive(self, type: str, handle: Handle, bodies: Sequence[bytes]) -> None:
+    async def retry(self) -> None:
+        """Take messages in again that an operator wants to be; one that is refused once more stays, with the reason."""
+        for kept in await quarantine.to_retry(self._pool, _RETRIES):
+            try:
+                _, refused = await self._take_in(_type(kept), [kept.body])
+            except UNAVAILABLE:
+                raise
+            except Exception as error:
+                log.exception("message.retry_failed", id=str(kept.id))
+                refused = [Refused(kept.type, _reason(error), kept.body)]
+            if refused:
+                await quarantine.refuse_again(self._pool, kept.id, refused[0].reason)
+            else:
+                await quarantine.take(self._pool, kept.id)
+                log.info("message.retried", id=str(kept.id))
+
+    async def _receive(self, type: str, bodies: Sequence[bytes]) -> None:
+        events, refused = await self._take_in(type, bodies)
+        await quarantine.add(self._pool, self._bus.service, refused)
+        await self._acknowledge(events)
+
+    async def _take_in(self, type: str, bodies: Sequence[bytes]) -> tuple[list[CloudEvent[Event]], list[Refused]]:
+        """Have what can be read handled; the events that were read, and what is refused for good."""
         events: list[CloudEvent[Event]] = []
         refused: list[Refused] = []
         for body in bodies:
@@ -64,48 +88,52 @@ class Consumer:
                     events.append(_expect(type, value))
                 except NotAnEvent as error:
                     refused.append(Refused(type, str(error), to_json(value)))
-        await quarantine.add(self._pool, self._bus.service, refused)
         if events:
-            await self._handle(handle, events)
-            await self._acknowledge(events)
+            handle = self._handlers.get(type)
+            if handle is None:
+                refused += [Refused(type, "nobody here handles it", cloudevents.encode(event)) for event in events]
+            else:
+                refused += await self._handle(handle, events)
+        return events, refused
 
-    async def _handle(self, handle: Handle, events: Sequence[CloudEvent[Event]]) -> None:
+    async def _handle(self, handle: Handle, events: Sequence[CloudEvent[Event]]) -> list[Refused]:
         try:
             await handle(events)
         except UNAVAILABLE:
             raise
         except Exception as error:
             if len(events) > 1:
-                await self._handle_each(handle, events)
-            else:
-                await self._give_up_or_raise(events[0], error)
-        else:
-            if self._failures:
-                for event in events:
-                    self._failures.pop((event.source, event.id), None)
+                return await self._handle_each(handle, events)
+            return [self._give_up_or_raise(events[0], error)]
+        if self._failures:
+            for event in events:
+                self._failures.pop((event.source, event.id), None)
+        return []
 
-    async def _handle_each(self, handle: Handle, events: Sequence[CloudEvent[Event]]) -> None:
+    async def _handle_each(self, handle: Handle, events: Sequence[CloudEvent[Event]]) -> list[Refused]:
         """All but the bad ones go through; then the first bad one's error is raised, for the whole to be repeated."""
+        refused: list[Refused] = []
         errors: list[Exception] = []
         for event in events:
             try:
-                await self._handle(handle, [event])
+                refused += await self._handle(handle, [event])
             except UNAVAILABLE:
                 raise
             except Exception as error:
                 errors.append(error)
         if errors:
+            await quarantine.add(self._pool, self._bus.service, refused)
             raise errors[0]
+        return refused
 
-    async def _give_up_or_raise(self, event: CloudEvent[Event], error: Exception) -> None:
+    def _give_up_or_raise(self, event: CloudEvent[Event], error: Exception) -> Refused:
         key = (event.source, event.id)
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         if not isinstance(error, Permanent) and failures < _TRIES:
             raise error
-        reason = _reason(error)
         log.error("event.refused", type=event.type, id=event.id, source=event.source, exc_info=error)
-        await quarantine.add(self._pool, self._bus.service, [Refused(event.type, reason, cloudevents.encode(event))])
         self._failures.pop(key, None)
+        return Refused(event.type, _reason(error), cloudevents.encode(event))
 
     async def _acknowledge(self, events: Sequence[CloudEvent[Event]]) -> None:
         by_producer: dict[Service, list[UUID]] = defaultdict(list)
@@ -132,6 +160,17 @@ def _reason(error: Exception) -> str:
     if isinstance(error, Permanent):
         return str(error)
     return f"{type(error).__name__}: {explain(error) if isinstance(error, ValidationError) else error}"
+
+
+def _type(kept: Quarantined) -> str:
+    """What a message is to be taken in as; for a buried one it says so itself."""
+    if kept.type != "dead":
+        return kept.type
+    try:
+        value = cloudevents.parse(kept.body)[0]
+    except (NotAnEvent, IndexError):
+        return kept.type
+    return str(value.get("type")) if isinstance(value, dict) else kept.type
 
 
 def _own_id(id: str) -> UUID | None:

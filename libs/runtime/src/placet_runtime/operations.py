@@ -1,6 +1,7 @@
 """What an operator and an orchestrator ask of every service: alive, ready, metrics."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -21,6 +22,7 @@ class Operations:
     bus: Bus
     loops: Loops
     refresh: Callable[[], Awaitable[None]]
+    needs_bus: bool = True  # to be ready; who only answers requests goes on without
 
 
 async def livez(request: Request) -> Response:
@@ -30,19 +32,21 @@ async def livez(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Whether Postgres and the bus can be reached."""
+    """Whether Postgres can be reached, and the bus where it is needed."""
     checks = {
         service.bus.service: {"bus": service.bus.ready, "database": await _answers(service.pool)}
         for service in _services(request)
     }
-    ready = all(all(found.values()) for found in checks.values())
+    needed = {service.bus.service for service in _services(request) if service.needs_bus}
+    ready = all(found["database"] and (found["bus"] or name not in needed) for name, found in checks.items())
     return JSONResponse(checks, status_code=200 if ready else 503)
 
 
 async def metrics(request: Request) -> Response:
     """All metrics, for Prometheus."""
     for service in _services(request):
-        await service.refresh()
+        with suppress(*UNAVAILABLE):  # counters are worth having all the same
+            await service.refresh()
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -144,6 +144,8 @@ class RabbitBus:
                     await self._session(connection)
             except _ERRORS as error:
                 log.warning("bus.disconnected", error=f"{error.__class__.__name__}: {error}")
+            except Exception:  # whatever it is, a bus that gives up would leave its service deaf
+                log.exception("bus.failed")
             except asyncio.CancelledError:
                 if (task := asyncio.current_task()) is not None and task.cancelling():
                     raise

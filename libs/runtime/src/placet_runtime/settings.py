@@ -1,10 +1,30 @@
 """What every service reads from its environment. Each variable begins with ``PLACET_``."""
 
 import sys
-from typing import Any, Literal, TypeVar
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _seconds(value: object) -> object:
+    """A plain number is seconds, also as text; everything else is ISO 8601 or HH:MM:SS."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _amqp_url(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
+        raise ValueError("not an AMQP URL: amqp://user:password@host:5672/vhost")
+    return url
+
+
+Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class ServiceSettings(BaseSettings):
@@ -15,7 +35,7 @@ class ServiceSettings(BaseSettings):
     )
 
     database_url: SecretStr
-    amqp_url: SecretStr = SecretStr("amqp://guest:guest@localhost/")
+    amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)] = SecretStr("amqp://guest:guest@localhost/")
     namespace: str = Field(default="placet", pattern=r"^[A-Za-z0-9_-]{1,60}$")
     database_connections: int = Field(default=8, ge=2, le=200)
     host: str = "0.0.0.0"

@@ -61,7 +61,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         outbox = Outbox(pool, bus)
         signer = Signer(settings.signing_key.get_secret_value())
         deps = Deps(pool=pool, outbox=outbox, signer=signer, changed=waits.changed)
-        Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
+        consumer = Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
 
         async def refresh() -> None:
             async with pool.acquire() as conn:
@@ -72,6 +72,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         async with bus.open():
             loops.forever("relay", outbox.relay)
             loops.every("sweep", 1, outbox.sweep)
+            loops.every("retry", 2, consumer.retry)
             loops.every("expire", 0.5, partial(decisions.expire, deps))
             async with loops.running():
                 try:
@@ -90,7 +91,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                             admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
                             max_body=settings.max_body,
                         ),
-                        operations=Operations(pool, bus, loops, refresh),
+                        operations=Operations(pool, bus, loops, refresh, needs_bus=False),
                         public_url=settings.public_url.rstrip("/"),
                     )
                 finally:

@@ -1,6 +1,5 @@
 """``placet approval``, ``placet keys`` and ``placet secrets``."""
 
-import asyncio
 import json
 import secrets as random
 from typing import Annotated, get_args
@@ -9,6 +8,7 @@ import asyncpg
 import typer
 
 from placet_approval.domain import KeyNameTaken, Role
+from placet_runtime.cli import run
 
 commands = typer.Typer()
 key_commands = typer.Typer(help="API keys: who may start, decide, read.", no_args_is_help=True)
@@ -62,7 +62,7 @@ def create_key(
     if chosen is None:
         raise typer.BadParameter(f"unknown role {role!r}: one of {', '.join(get_args(Role))}")
 
-    async def run() -> str:
+    async def work() -> str:
         conn = await _connect(database_url)
         try:
             return await keys.create(conn, name, chosen)
@@ -70,7 +70,7 @@ def create_key(
             await conn.close()
 
     try:
-        typer.echo(asyncio.run(run()))
+        typer.echo(run(work()))
     except KeyNameTaken as error:
         typer.echo(f"placet: {error}", err=True)
         raise typer.Exit(2) from error
@@ -81,14 +81,14 @@ def list_keys(database_url: DatabaseUrl, as_json: Annotated[bool, typer.Option("
     """List all keys, revoked ones too, without their secrets."""
     from placet_approval.store import keys
 
-    async def run() -> list[keys.ApiKey]:
+    async def work() -> list[keys.ApiKey]:
         conn = await _connect(database_url)
         try:
             return await keys.every(conn)
         finally:
             await conn.close()
 
-    for key in asyncio.run(run()):
+    for key in run(work()):
         state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}Z" if key.revoked_at else "valid"
         facts = {"id": key.id, "name": key.name, "role": key.role, "state": state}
         typer.echo(json.dumps(facts) if as_json else f"{key.id}  {key.name:<24} {key.role:<9} {state}")
@@ -99,14 +99,14 @@ def revoke_key(database_url: DatabaseUrl, name: Annotated[str, typer.Argument(he
     """Revoke a key: its next request is refused."""
     from placet_approval.store import keys
 
-    async def run() -> str | None:
+    async def work() -> str | None:
         conn = await _connect(database_url)
         try:
             return await keys.revoke(conn, name)
         finally:
             await conn.close()
 
-    revoked = asyncio.run(run())
+    revoked = run(work())
     if revoked is None:
         typer.echo(f"placet: no valid key named {name!r}", err=True)
         raise typer.Exit(1)

@@ -63,7 +63,7 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
             abandon=slots.abandon,
         )
         worker = Worker(deps, slots)
-        Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
+        consumer = Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
 
         async def refresh() -> None:
             async with pool.acquire() as conn:
@@ -79,6 +79,7 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
             loops.forever("claim", worker.claim)
             loops.every("keep", min(1.0, settings.lease.total_seconds() / 6), worker.keep)
             loops.every("register", 5, partial(leases.register, deps))
+            loops.every("retry", 2, consumer.retry)
             loops.every("reconcile", 1, partial(leases.reconcile, deps))
             loops.forever("listen", partial(listen, dsn, "executor", DUE, slots.wake))
             async with relaying.running():

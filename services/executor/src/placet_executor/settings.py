@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from placet_runtime.receipts import Verifier
-from placet_runtime.settings import ServiceSettings
+from placet_runtime.settings import Duration, ServiceSettings
 
 
 def _public_keys(text: str) -> str:
@@ -23,6 +23,6 @@ class Settings(ServiceSettings):
         str, AfterValidator(_public_keys)
     ]  # public keys of the approval service: one JWK, or a JWK set
     concurrency: int = Field(default=256, ge=1, le=10_000)  # passes at a time
-    lease: timedelta = timedelta(seconds=30)
-    retry_backoff: timedelta = timedelta(seconds=1)  # before the first retry; doubles with each
-    drain: timedelta = timedelta(seconds=25)  # that handlers get to finish at SIGTERM
+    lease: Duration = timedelta(seconds=30)
+    retry_backoff: Duration = timedelta(seconds=1)  # before the first retry; doubles with each
+    drain: Duration = timedelta(seconds=25)  # that handlers get to finish at SIGTERM

@@ -59,7 +59,7 @@ async def service(settings: Settings, bus: Bus) -> AsyncIterator[Notifier]:
             backoff=settings.delivery_backoff,
         )
         worker = Worker(deps)
-        Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
+        consumer = Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
 
         async def refresh() -> None:
             with suppress(*UNAVAILABLE):
@@ -69,6 +69,7 @@ async def service(settings: Settings, bus: Bus) -> AsyncIterator[Notifier]:
         async with bus.open(), loops.running():
             loops.forever("relay", deps.outbox.relay)
             loops.every("sweep", 1, deps.outbox.sweep)
+            loops.every("retry", 2, consumer.retry)
             loops.every("deliver", 0, worker.round)
             try:
                 yield Notifier(deps, Operations(pool, bus, loops, refresh))

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, FilePath, SecretStr
 
 from placet_contracts.destinations import WebUrl
-from placet_runtime.settings import ServiceSettings
+from placet_runtime.settings import Duration, ServiceSettings
 
 _ENOUGH = timedelta(milliseconds=1)
 
@@ -33,7 +33,7 @@ class Settings(ServiceSettings):
     webhook_allow_private: bool = False  # let webhooks reach addresses that are not public
 
     delivery_tries: int = Field(default=12, ge=1, le=100)
-    delivery_backoff: timedelta = Field(default=timedelta(seconds=5), ge=_ENOUGH)  # doubles with each try, to 15 min
-    delivery_timeout: timedelta = Field(default=timedelta(seconds=30), ge=_ENOUGH)  # of one send
+    delivery_backoff: Duration = Field(default=timedelta(seconds=5), ge=_ENOUGH)  # doubles with each try, to 15 min
+    delivery_timeout: Duration = Field(default=timedelta(seconds=30), ge=_ENOUGH)  # of one send
     delivery_concurrency: int = Field(default=32, ge=1, le=1000)
-    drain: timedelta = timedelta(seconds=10)  # that sends under way get to finish at SIGTERM
+    drain: Duration = timedelta(seconds=10)  # that sends under way get to finish at SIGTERM

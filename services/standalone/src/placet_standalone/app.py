@@ -56,9 +56,11 @@ def build(standalone: Standalone, app: Placet, stopping: asyncio.Event) -> Starl
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
         async with standalone.database() as dsn, services(standalone, dsn, app, stopping) as state:
+            made.state.database_url = dsn  # for those who want to look, or to make keys
             yield state
 
-    return Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=EXCEPTION_HANDLERS)
+    made = Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=EXCEPTION_HANDLERS)
+    return made
 
 
 @asynccontextmanager

@@ -45,8 +45,9 @@ def dev(
         _reload(standalone, app)
         return
 
-    async def announce() -> None:
+    async def announce(database_url: str) -> None:
         print(f"placet: serving {app} on {standalone.url}", flush=True)
+        print(f"placet: the database is {database_url}", flush=True)
         print(f"placet: the admin key is {standalone.secrets.admin_key}", flush=True)
 
     raise typer.Exit(_run(standalone, load(app), announce))
@@ -65,7 +66,7 @@ def demo(
 
     standalone = Standalone(data.resolve(), port, database_url)
 
-    async def show() -> int | None:
+    async def show(_: str) -> int | None:
         code = await example.tell(standalone, auto=auto)
         if auto:
             return code
@@ -75,8 +76,8 @@ def demo(
     raise typer.Exit(_run(standalone, example.app, show))
 
 
-def _run(standalone: "Standalone", app: "Placet", then: Callable[[], Awaitable[int | None]]) -> int:
-    """Serve, and do something once that works; its exit code ends the serving, ``None`` does not."""
+def _run(standalone: "Standalone", app: "Placet", then: Callable[[str], Awaitable[int | None]]) -> int:
+    """Serve, and do something with the database's address once that works; its exit code ends the serving."""
     import uvloop
 
     from placet_runtime import logs
@@ -88,13 +89,14 @@ def _run(standalone: "Standalone", app: "Placet", then: Callable[[], Awaitable[i
 
     async def run() -> int:
         stopping = asyncio.Event()
-        server = Server(build(standalone, app, stopping), "127.0.0.1", standalone.port, stopping)
+        asgi = build(standalone, app, stopping)
+        server = Server(asgi, "127.0.0.1", standalone.port, stopping)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started and not serving.done():  # noqa: ASYNC110 -- uvicorn gives no signal
             await asyncio.sleep(0.01)
         code: int | None = None
         if server.started:
-            doing = asyncio.ensure_future(then())
+            doing = asyncio.ensure_future(then(asgi.state.database_url))
             await asyncio.wait((serving, doing), return_when=asyncio.FIRST_COMPLETED)
             if doing.done():
                 code = doing.result()

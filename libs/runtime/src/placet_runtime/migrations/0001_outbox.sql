@@ -19,7 +19,9 @@ CREATE TABLE quarantine (
     type       text        NOT NULL, -- of the subscription, or 'dead' for what was delivered too often
     reason     text        NOT NULL,
     body       bytea       NOT NULL,
+    retry      boolean     NOT NULL DEFAULT false, -- the service is to take it in again
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE INDEX quarantine_by_age ON quarantine (created_at);
+CREATE INDEX quarantine_to_retry ON quarantine (created_at) WHERE retry;
