@@ -12,7 +12,8 @@ import pytest_asyncio
 from prometheus_client import generate_latest
 from pydantic import BaseModel
 
-from kit.product import Product, another_executor, eventually, forget_broker, product
+from kit.product import Product, another_executor, forget_broker, product
+from kit.waiting import eventually
 from placet import ApprovalRefused, Context, Email, Interrupt, NotRetryable, Placet, SyncContext
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -1,7 +1,7 @@
 """A deployment in the words of those who use it: start, wait, decide, look."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -13,6 +13,7 @@ import httpx2
 
 import placet_executor.app as executor
 from kit.stack import ADMIN_KEY, BusKind, Deployment, deployment
+from kit.waiting import eventually
 from placet import Placet
 from placet_approval.domain import Role
 from placet_approval.handlers import keys
@@ -161,8 +162,12 @@ async def another_executor(running: Deployment, app: Placet | None = None, **set
         yield started
 
 
-async def eventually(look: Callable[[], Awaitable[object]]) -> None:
-    """Until what is looked at is so; for what gives no signal to wait on."""
-    async with asyncio.timeout(WAIT):
-        while not await look():
-            await asyncio.sleep(0.02)
+def problem(answer: httpx2.Response, status: int, type: str) -> dict[str, Json]:
+    """The problem that an answer must be."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Json] = answer.json()
+    assert (body["type"], body["status"]) == (f"urn:placet:problem:{type}", status)
+    assert body["title"]
+    assert body["detail"]
+    return body

@@ -1,11 +1,11 @@
 """The facts that services tell each other. One class an event and version; additive changes keep the version."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from placet_contracts.base import Model
@@ -23,6 +23,27 @@ RunId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/+-
 WorkflowName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 GateName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=100)]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
+
+MAX_DEPTH = 100
+
+
+def _shallow(value: Any) -> Any:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _within(outer)]
+        if not level:
+            return value
+    if any(isinstance(inner, dict | list) for inner in level):
+        raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
+    return value
+
+
+def _within(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+# A run's input: JSON that stays readable in whatever events it is put into; parsers give up at 200 levels.
+Input = Annotated[Any, AfterValidator(_shallow)]
 
 
 class Event(Model):
@@ -51,7 +72,7 @@ class WorkflowStart(Event):
     workflow: WorkflowName
     version: Version | None = None  # None: the highest registered one
     run_id: RunId | None = None  # None: made by the executor
-    input: Any = None
+    input: Input = None
     requested_by: str | None = Field(default=None, max_length=200)
 
 

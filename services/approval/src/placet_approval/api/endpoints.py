@@ -1,10 +1,12 @@
 """One table row an operation: routes, authorisation, parsing and the OpenAPI document all come from it."""
 
+import json
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -60,7 +62,8 @@ class Endpoint:
                 if raw is None:
                     return problems.too_large(access.max_body)
                 body = self.body.model_validate_json(raw)
-        except ValidationError as error:
+                _require_one_meaning(raw)
+        except ValueError as error:
             return problems.respond(problems.invalid(error))
         answer = await self.handle(Call(request, caller, body, query))
         if isinstance(answer, Response):
@@ -73,6 +76,26 @@ def respond(answer: Model, status: int = 200, headers: dict[str, str] | None = N
     return Response(
         answer.model_dump_json(by_alias=True), status_code=status, media_type="application/json", headers=headers
     )
+
+
+def _require_one_meaning(raw: bytes) -> None:
+    """Refuse JSON that readers take differently: a name twice in one object, a number without a value.
+
+    Raises:
+        ValueError: it is ambiguous.
+    """
+    json.loads(raw, object_pairs_hook=_once_each, parse_float=_finite, parse_constant=_finite)
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> None:
+    names = {name for name, _ in pairs}
+    if len(names) < len(pairs):
+        raise ValueError("a name is there twice in one object")
+
+
+def _finite(number: str) -> None:
+    if not math.isfinite(float(number)):
+        raise ValueError(f"{number[:20]} is no number that JSON can hold")
 
 
 async def _read(request: Request, limit: int) -> bytes | None:

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -79,7 +79,7 @@ async def get_run(call: Call) -> Model:
     """Get a run; with ``wait``, once it has ended (or, with ``until=paused``, waits for a decision)."""
     query: schemas.RunWaitQuery = call.query
     services = _services(call)
-    run_id = call.request.path_params["id"]
+    run_id = _run_id(call)
 
     def done(run: Run) -> bool:
         waiting = run.status == "paused" and any(status == "pending" for _, _, status in run.approvals)
@@ -91,7 +91,7 @@ async def get_run(call: Call) -> Model:
 
 async def cancel_run(call: Call) -> Model:
     """Cancel a run; its pending approvals end as cancelled at once."""
-    run = await run_handlers.cancel(_services(call).deps, call.request.path_params["id"], call.caller)
+    run = await run_handlers.cancel(_services(call).deps, _run_id(call), call.caller)
     return schemas.RunView.of(run)
 
 
@@ -199,6 +199,13 @@ def _services(call: Call) -> Services:
     return services
 
 
+def _run_id(call: Call) -> str:
+    text: str = call.request.path_params["id"]
+    if "\0" in text:  # Postgres takes none
+        raise NotFound("run", repr(text))
+    return text
+
+
 def _approval_id(call: Call) -> UUID:
     text = call.request.path_params["id"]
     try:
@@ -223,10 +230,10 @@ def _after(cursor: str | None, id: Any) -> tuple[datetime, Any] | None:
     try:
         at, text = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         place = datetime.fromisoformat(at)
-        if place.tzinfo is None:
-            raise ValueError("a cursor's time has a zone")
-        return place, id(text)
-    except (TypeError, UnicodeError) as error:
+        if place.tzinfo is None or "\0" in text:
+            raise ValueError("a cursor's time has a zone, and its id no NUL")
+        return place.astimezone(UTC), id(text)
+    except (TypeError, UnicodeError, OverflowError) as error:
         raise ValueError("not a cursor") from error
 
 

@@ -48,8 +48,10 @@ def of(error: ApprovalError) -> Problem:
     return _problem(type, status, str(error))
 
 
-def invalid(error: ValidationError) -> Problem:
-    """What does not fit in a request, field by field."""
+def invalid(error: ValueError) -> Problem:
+    """What does not fit in a request; field by field, where it is about fields."""
+    if not isinstance(error, ValidationError):
+        return _problem("invalid-request", 422, str(error))
     errors = [
         FieldError(field=".".join(map(str, item["loc"])), message=item["msg"])
         for item in error.errors(include_url=False, include_input=False, include_context=False)

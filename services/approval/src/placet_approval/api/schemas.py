@@ -10,9 +10,9 @@ from pydantic_core import from_json
 
 from placet_approval.domain import Approval, Run, Status, Verdict
 from placet_contracts.base import Model
-from placet_contracts.events import RunError, RunId, RunStatus, Version, WorkflowName
+from placet_contracts.events import Input, RunError, RunId, RunStatus, Version, WorkflowName
 
-Text = Annotated[str, StringConstraints(max_length=10_000)]
+Text = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")]  # Postgres takes no NUL
 
 
 class Request(Model):
@@ -27,7 +27,7 @@ class StartRun(Request):
     workflow: WorkflowName
     version: Version | None = None
     run_id: RunId | None = None
-    input: Any = None
+    input: Input = None
 
 
 class Decide(Request):
@@ -35,7 +35,7 @@ class Decide(Request):
 
     decision: Verdict
     comment: Text | None = None
-    digest: str | None = Field(default=None, max_length=200)
+    digest: Text | None = None
 
 
 class WaitQuery(Request):
@@ -60,7 +60,7 @@ class PageQuery(Request):
 class RunsQuery(PageQuery):
     """Which runs."""
 
-    workflow: str | None = None
+    workflow: Text | None = None
     status: RunStatus | None = None
     parked: bool | None = None
 
@@ -69,8 +69,8 @@ class ApprovalsQuery(PageQuery):
     """Which approvals."""
 
     status: Status | None = None
-    run_id: str | None = None
-    workflow: str | None = None
+    run_id: Text | None = None
+    workflow: Text | None = None
 
 
 class RunApproval(Model):

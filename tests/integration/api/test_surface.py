@@ -1,0 +1,168 @@
+"""What the service shows to machines that know nothing of it: scanners, browsers, orchestrators, generators."""
+
+import hashlib
+import re
+from typing import Any
+from uuid import uuid4
+
+import jsonschema
+import pytest
+from starlette.routing import Route
+
+from kit.product import Product, problem
+from placet_approval.api.operations import ENDPOINTS
+from placet_approval.api.routes import ROUTES
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TEMPLATES = [route.path for route in ROUTES if isinstance(route, Route)]
+AGENTS = [
+    "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129.0 Safari/537.36",
+    "",
+]
+STATE = {
+    "approval": ["approvals", "runs", "deliveries", "api_keys", "outbox", "quarantine"],
+    "executor": ["runs", "gates", "steps", "notifications", "quarantine"],
+}
+
+
+def paths(pending: dict[str, Any]) -> list[str]:
+    """Every address that the service has, with real ids in it."""
+    ids = (pending["id"], pending["runId"], str(uuid4()))
+    return sorted({re.sub(r"{\w+(:\w+)?}", id, path) for path in TEMPLATES for id in ids})
+
+
+async def state(placet: Product) -> str:
+    """A digest over all rows."""
+    rows = [
+        row["row"]
+        for schema, tables in STATE.items()
+        for table in tables
+        for row in await placet.running.query(
+            schema,  # type: ignore[arg-type]
+            f"SELECT t::text AS row FROM {table} AS t ORDER BY 1",
+        )
+    ]
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_looking_changes_nothing(placet: Product, pending: dict[str, Any], agent: str, method: str) -> None:
+    """Whoever follows whichever address, with a key or without one, whatever is in its query: nothing moves."""
+    assert len(TEMPLATES) == len(ROUTES)
+    before = await state(placet)
+
+    async with placet.running.http("") as nobody:
+        for http in (nobody, placet.http):
+            for path in paths(pending):
+                for query in ("", "?decision=approve&_method=POST"):
+                    headers = {"User-Agent": agent, "X-HTTP-Method-Override": "POST"}
+                    answer = await http.request(method, path + query, headers=headers)
+                    assert answer.status_code < 500
+
+    assert await state(placet) == before
+    assert await placet.approval(pending["id"]) == pending
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "POST"])
+async def test_what_a_path_does_not_take_is_refused(placet: Product, pending: dict[str, Any], method: str) -> None:
+    """405 as a problem, with the methods that are taken; 404 for paths that are not there."""
+    taken = {endpoint.path for endpoint in ENDPOINTS if endpoint.method == method}
+    for template in sorted(set(TEMPLATES) - taken):
+        path = re.sub(r"{\w+(:\w+)?}", pending["id"], template)
+        answer = await placet.http.request(method, path, json={"decision": "approve"})
+        problem(answer, 405, "method-not-allowed")
+        assert answer.headers["allow"]
+    problem(await placet.http.request(method, "/v2/runs"), 404, "not-found")
+    assert await placet.approval(pending["id"]) == pending
+
+
+async def test_the_page_behind_a_link_gives_nothing_away(placet: Product, pending: dict[str, Any]) -> None:
+    """It needs no key, is the same for ids that exist and that do not, and cannot be framed or cached."""
+    async with placet.running.http("") as http:
+        real = await http.get(f"/approvals/{pending['id']}")
+        unreal = await http.get(f"/approvals/{(other := str(uuid4()))}")
+        problem(await http.get("/approvals/%3Cscript%3E"), 404, "not-found")
+
+    assert (real.status_code, real.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert real.text.replace(pending["id"], "") == unreal.text.replace(other, "")
+    assert "May I?" not in real.text
+    assert "<form" not in real.text
+    assert "frame-ancestors 'none'" in real.headers["content-security-policy"]
+    assert "default-src 'none'" in real.headers["content-security-policy"]
+    assert real.headers["x-content-type-options"] == "nosniff"
+    assert real.headers["referrer-policy"] == "no-referrer"
+    assert real.headers["cache-control"] == "no-store"
+
+
+async def test_orchestrators_are_told_how_it_is(placet: Product) -> None:
+    """Alive, ready, and how much waits, without a key."""
+    async with placet.running.http("") as http:
+        alive, ready, metrics = [await http.get(path) for path in ("/livez", "/readyz", "/metrics")]
+
+    assert (alive.status_code, alive.json()) == (200, {"stalled": []})
+    assert (ready.status_code, ready.json()) == (200, {"approval": {"bus": True, "database": True}})
+    assert metrics.status_code == 200
+    for name in ("placet_approvals_pending", "placet_approvals_oldest_pending_seconds", "placet_decision_seconds"):
+        assert f"# TYPE {name} " in metrics.text
+
+
+async def test_the_number_that_waits_is_the_number_that_waits(placet: Product, pending: dict[str, Any]) -> None:
+    """The gauge is read from the database as it is asked for."""
+
+    async def waiting() -> float:
+        text = (await placet.http.get("/metrics")).text
+        [value] = re.findall(r"^placet_approvals_pending (\S+)$", text, re.MULTILINE)
+        return float(value)
+
+    before = await waiting()
+    await placet.approve(pending)
+
+    assert await waiting() == before - 1
+
+
+async def test_the_document_describes_every_operation(placet: Product) -> None:
+    """An OpenAPI 3.1 document, without a key: all operations, all references, all parameters of their paths."""
+    async with placet.running.http("") as http:
+        document = (await http.get("/openapi.json")).json()
+
+    assert document["openapi"] == "3.1.0"
+    operations = {
+        (method.upper(), path): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert set(operations) == {(e.method, re.sub(r":\w+}", "}", e.path)) for e in ENDPOINTS}
+    for (_, path), operation in operations.items():
+        named = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
+        assert named == set(re.findall(r"{(\w+)}", path))
+        assert {"401", "403", "503"} < set(operation["responses"])
+        assert operation["summary"]
+    assert len({operation["operationId"] for operation in operations.values()}) == len(ENDPOINTS)
+    for schema in document["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    for reference in re.findall(r"'\$ref': '#/components/schemas/(\w+)'", str(document)):
+        assert reference in document["components"]["schemas"]
+
+
+async def test_answers_are_what_the_document_says(placet: Product, pending: dict[str, Any]) -> None:
+    """Runs, approvals, pages and problems fit their schemas."""
+    document = (await placet.http.get("/openapi.json")).json()
+
+    def check(name: str, value: Any) -> None:
+        schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        jsonschema.Draft202012Validator(schema).validate(value)
+
+    await placet.reject(pending, comment="no")
+    check("RunView", await placet.ended(pending["runId"]))
+    check("ApprovalView", await placet.approval(pending["id"]))
+    check("RunPage", (await placet.http.get("/v1/runs?limit=2")).json())
+    check("ApprovalPage", (await placet.http.get("/v1/approvals?limit=2")).json())
+    check("Problem", (await placet.decide(pending, "approve")).json())
+    check("Problem", (await placet.decide(pending, "maybe")).json())
+    check("Problem", (await placet.http.get("/v1/runs/none")).json())
+    check("Decide", {"decision": "approve", "comment": "x"})
+    with pytest.raises(jsonschema.ValidationError):
+        check("Decide", {"decision": "approve", "extra": 1})
