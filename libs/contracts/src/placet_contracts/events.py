@@ -25,9 +25,16 @@ GateName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-
 Version = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
 
 MAX_DEPTH = 100
+MAX_INPUT = 2 * 1024 * 1024  # bytes of a run's input as JSON
+MAX_RESULT = 1024 * 1024  # bytes of an output as JSON, and of what an approval shows beside the input
 
 
-def _shallow(value: Any) -> Any:
+def shallow(value: Any) -> Any:
+    """The value, if it is not nested deeper than `MAX_DEPTH`.
+
+    Raises:
+        ValueError: it is.
+    """
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in _within(outer)]
@@ -43,7 +50,7 @@ def _within(value: Any) -> Iterable[Any]:
 
 
 # A run's input: JSON that stays readable in whatever events it is put into; parsers give up at 200 levels.
-Input = Annotated[Any, AfterValidator(_shallow)]
+Input = Annotated[Any, AfterValidator(shallow)]
 
 
 class Event(Model):

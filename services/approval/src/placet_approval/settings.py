@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from placet_contracts.events import MAX_INPUT
 from placet_runtime.receipts import Signer
 from placet_runtime.settings import ServiceSettings
 
@@ -20,4 +21,4 @@ class Settings(ServiceSettings):
     signing_key: Annotated[SecretStr, AfterValidator(_private_key)]
     admin_key: SecretStr | None = Field(default=None, min_length=16)  # the bootstrap key; none: only stored keys
     public_url: str = "http://localhost:8700"
-    max_body: int = Field(default=2 * 1024 * 1024, ge=1024)  # bytes of a request
+    max_body: int = Field(default=MAX_INPUT, ge=1024, le=MAX_INPUT)  # bytes of a request

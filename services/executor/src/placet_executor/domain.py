@@ -20,8 +20,10 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from placet.execution import Approval, Json
-from placet_contracts.events import Outcome, RunError, RunStatus
+from pydantic_core import from_json, to_json
+
+from placet.execution import Approval, Completed, Failed, Json, Paused
+from placet_contracts.events import MAX_DEPTH, MAX_RESULT, Outcome, RunError, RunStatus, shallow
 
 MAX_LOST_LEASES = 10
 _LONGEST_BACKOFF = timedelta(minutes=15)
@@ -132,6 +134,32 @@ def after_failure(
     return Ending(
         run_id, fence, "ready", error=text, failed=True, delay=min(backoff * 2**failures, _LONGEST_BACKOFF) * spread
     )
+
+
+def fitting(result: Completed | Paused | Failed) -> Completed | Paused | Failed:
+    """What a pass came to, if others can be told of it; else why not. Nothing makes it smaller, so no retry follows."""
+    if isinstance(result, Completed):
+        reason = _misfit(result.output.encode())
+        return (
+            result if reason is None else Failed(RunError(type="OutputTooLarge", message=f"the output {reason}"), False)
+        )
+    if isinstance(result, Paused):
+        asked = result.interrupt
+        reason = _misfit(to_json({"title": asked.title, "message": asked.message, "context": asked.context}))
+        if reason is not None:
+            message = f"what the gate {asked.gate!r} asks {reason}"
+            return Failed(RunError(type="RequestTooLarge", message=message), False)
+    return result
+
+
+def _misfit(json: bytes) -> str | None:
+    if len(json) > MAX_RESULT:
+        return f"has {len(json)} bytes of JSON; at most {MAX_RESULT} are allowed"
+    try:
+        shallow(from_json(json))
+    except ValueError:  # also of the parser, which gives up before
+        return f"is nested more than {MAX_DEPTH} levels deep"
+    return None
 
 
 def after_resolution(outcome: Outcome, on_reject: str) -> RunStatus:

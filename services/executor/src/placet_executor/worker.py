@@ -13,7 +13,7 @@ from placet.execution import Completed, Json, Paused, Snapshot, run_pass
 from placet_contracts.destinations import Destination
 from placet_contracts.events import ApprovalRequested
 from placet_executor.deps import Deps
-from placet_executor.domain import Claimed, Ending, LeaseLost, after_failure
+from placet_executor.domain import Claimed, Ending, LeaseLost, after_failure, fitting
 from placet_executor.handlers import leases, passes
 from placet_executor.slots import Slot, Slots
 from placet_runtime.batching import Batcher
@@ -96,7 +96,7 @@ class Worker:
     async def _pass(self, run: Claimed) -> None:
         workflow = self._deps.app.workflows[run.workflow, run.version]
         snapshot = Snapshot(run.id, run.input, run.failures + 1, run.steps, run.approvals)
-        result = await run_pass(workflow, snapshot, _Journal(self, run))
+        result = fitting(await run_pass(workflow, snapshot, _Journal(self, run)))
         request: ApprovalRequested | None = None
         if isinstance(result, Completed):
             ending = Ending(run.id, run.fence, "completed", output=result.output)
