@@ -188,16 +188,15 @@ class KeyNameTaken(ApprovalError):
 
 
 def judge(decision: Decision, approval: Approval | None) -> Approval | ApprovalError:
-    """What a decision that did not resolve its approval comes to: a repeat of the one that did, or an error.
+    """What a decision comes to, given its approval as it is now: the approval, where it ended just so, or an error.
 
-    An approval that is still pending here is past its deadline, or asks for something else than was shown.
+    One that a decision has left pending asks for something else than was shown, or was not there yet.
     """
     if approval is None:
         return NotFound("approval", decision.approval_id)
     if approval.status == "pending":
-        if decision.digest is not None and decision.digest != approval.digest:
-            return ContentChanged(approval.id)
-        return AlreadyResolved(approval.id, "expired", CLOCK)
+        other = decision.digest is not None and decision.digest != approval.digest
+        return ContentChanged(approval.id) if other else NotFound("approval", decision.approval_id)
     if approval.status == decision.outcome and approval.resolved_by == decision.actor:
         return approval
     return AlreadyResolved(approval.id, approval.status, approval.resolved_by)

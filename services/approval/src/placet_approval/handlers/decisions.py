@@ -19,14 +19,13 @@ async def decide(deps: Deps, decisions: Sequence[Decision]) -> list[Approval | A
     """Resolve approvals, many at a time; for each decision the approval as it now is, or why it was refused.
 
     The first decision on an approval wins, and is committed with its event before this returns. The same decision by
-    the same actor again is no error.
+    the same actor again is no error. A decision that comes too late ends its approval as expired.
     """
-    first = {decision.approval_id: decision for decision in reversed(decisions)}
     async with deps.outbox.transaction() as (conn, emit):
-        settled = await approvals.settle(conn, list(first.values()))
+        settled = await approvals.settle(conn, decisions)
         emit(resolved(deps, settled))
         winners = {approval.id: approval for approval in settled}
-        losers = [d.approval_id for d in decisions if first[d.approval_id] is not d or d.approval_id not in winners]
+        losers = [d.approval_id for d in decisions if d.approval_id not in winners]
         known = winners | (await approvals.get(conn, losers) if losers else {})
         told = [approval.id for approval in known.values() if approval.notified]
         deliveries = await approvals.deliveries(conn, told) if told else {}
@@ -35,12 +34,7 @@ async def decide(deps: Deps, decisions: Sequence[Decision]) -> list[Approval | A
     for approval in settled:
         log.info("approval.resolved", approval_id=str(approval.id), outcome=approval.status, by=approval.resolved_by)
     known = {id: replace(approval, deliveries=deliveries.get(id, ())) for id, approval in known.items()}
-    return [
-        known[d.approval_id]
-        if d.approval_id in winners and first[d.approval_id] is d
-        else judge(d, known.get(d.approval_id))
-        for d in decisions
-    ]
+    return [judge(d, known.get(d.approval_id)) for d in decisions]
 
 
 async def expire(deps: Deps) -> None:

@@ -19,7 +19,7 @@ _COLUMNS = """a.id, a.run_id, a.workflow, a.version, a.gate, a.status, a.title, 
 async def open_approvals(conn: Connection, requests: Sequence[ApprovalRequested]) -> list[Approval]:
     """Open what is asked for and was not opened before; one whose run is cancelled or has ended opens as cancelled.
 
-    The runs' rows are locked against a cancellation at the same time.
+    The runs' rows, which are there already, are locked against a cancellation at the same time.
     """
     rows = await conn.fetch(
         f"""
@@ -49,20 +49,27 @@ async def open_approvals(conn: Connection, requests: Sequence[ApprovalRequested]
 
 
 async def settle(conn: Connection, decisions: Sequence[Decision]) -> list[Approval]:
-    """Resolve those approvals that are pending, in time, and ask for what was shown. At most one decision each."""
+    """Resolve those approvals that are pending, each by the first decision that is on what the approval asks.
+
+    One that is past its deadline is resolved as expired: what a decider is told about it must stay true.
+    """
     rows = await conn.fetch(
         f"""
         UPDATE approvals AS a
-           SET status = d.outcome, resolved_by = d.actor, resolved_at = now(), channel = d.channel,
-               comment = d.comment
-          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
-               AS d (id, outcome, actor, channel, comment, digest)
+           SET status = CASE WHEN a.expires_at <= now() THEN 'expired' ELSE d.outcome END,
+               resolved_by = CASE WHEN a.expires_at <= now() THEN $7 ELSE d.actor END, resolved_at = now(),
+               channel = CASE WHEN a.expires_at <= now() THEN $7 ELSE d.channel END,
+               comment = CASE WHEN a.expires_at <= now() THEN NULL ELSE d.comment END
+          FROM (SELECT DISTINCT ON (asked.id) v.*
+                  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+                       WITH ORDINALITY AS v (id, outcome, actor, channel, comment, digest, place)
+                  JOIN approvals AS asked ON asked.id = v.id AND (v.digest IS NULL OR v.digest = asked.digest)
+                 ORDER BY asked.id, v.place) AS d
          WHERE a.id = d.id AND a.status = 'pending'
-           AND (a.expires_at IS NULL OR a.expires_at > now())
-           AND (d.digest IS NULL OR d.digest = a.digest)
         RETURNING {_COLUMNS}
         """,
-        *columns(sorted((d.approval_id, d.outcome, d.actor, d.channel, d.comment, d.digest) for d in decisions), 6),
+        *columns([(d.approval_id, d.outcome, d.actor, d.channel, d.comment, d.digest) for d in decisions], 6),
+        CLOCK,
     )
     return [Approval(**row) for row in rows]
 
