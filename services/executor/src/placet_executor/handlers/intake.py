@@ -20,22 +20,22 @@ from placet_runtime.quarantine import Refused
 async def on_workflow_start(deps: Deps, events: Sequence[CloudEvent[WorkflowStart]]) -> None:
     """Take runs in. The same event or run id starts one run; with another content it is refused, and kept."""
     starts = [_start(event) for event in events]
-    asked: dict[str, CloudEvent[WorkflowStart]] = {}
+    asked: dict[tuple[str, str, str], CloudEvent[WorkflowStart]] = {}
     for start, event in zip(starts, events, strict=True):
-        asked.setdefault(start.run_id, event)  # of two in one batch, the first is taken
+        asked.setdefault((start.run_id, event.source, event.id), event)  # of two in one batch, the first is taken
     async with deps.outbox.transaction() as (conn, emit):
         taken = await runs.take_in(conn, starts)
-        emit(changed(change, started=_started(change, asked[change.id])) for change in taken)
-        await hint_others(deps, conn, taken)
+        emit(changed(change, started=_started(change, asked[change.id, *event])) for change, event in taken)
+        await hint_others(deps, conn, [change for change, _ in taken])
         if len(taken) < len(starts):
             by_id, by_event = await runs.digests(conn, starts)
             contradicting = [
                 Refused(WorkflowStart.type, reason, encode(event))
                 for start, event in zip(starts, events, strict=True)
-                if (reason := _contradiction(start, by_id, by_event)) is not None
+                if (reason := _contradiction(start, event.data.run_id, by_id, by_event)) is not None
             ]
             await quarantine.add(conn, "executor", contradicting)
-    if any(not change.parked for change in taken):
+    if any(not change.parked for change, _ in taken):
         deps.wake()
 
 
@@ -70,9 +70,15 @@ def _started(change: Change, event: CloudEvent[WorkflowStart]) -> RunStarted | N
     return RunStarted(input=event.data.input, requested_by=event.data.requested_by, created_at=change.updated_at)
 
 
-def _contradiction(start: Start, by_id: dict[str, str], by_event: dict[tuple[str, str], str]) -> str | None:
+def _contradiction(
+    start: Start, run_id: str | None, by_id: dict[str, str], by_event: dict[tuple[str, str], tuple[str, str]]
+) -> str | None:
+    """Why a start is no repeat of the one that was taken; ``run_id`` is the one that it names, if it does."""
     if by_id.get(start.run_id, start.digest) != start.digest:
         return f"run {start.run_id!r} was started before with another workflow, version or input"
-    if by_event.get((start.source, start.event_id), start.digest) != start.digest:
+    taken_id, digest = by_event.get((start.source, start.event_id), (start.run_id, start.digest))
+    if digest != start.digest:
         return f"event {start.event_id!r} of {start.source!r} came before with another workflow, version or input"
+    if run_id not in (None, taken_id) and run_id not in by_id:
+        return f"event {start.event_id!r} of {start.source!r} came before with another run id"
     return None

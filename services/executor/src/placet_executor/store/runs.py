@@ -13,10 +13,10 @@ from placet_runtime.postgres import Connection, columns
 _CHANGE = "r.id, r.seq, r.status, r.workflow, r.version, r.failures, r.parked, r.gate, r.output, r.error, r.updated_at"
 
 
-async def take_in(conn: Connection, starts: Sequence[Start]) -> list[Change]:
-    """Make runs of those starts whose run id and event are new; a run that nobody serves is parked.
+async def take_in(conn: Connection, starts: Sequence[Start]) -> list[tuple[Change, tuple[str, str]]]:
+    """Make runs of those starts whose run id and event are new; each with the (source, id) of the event it comes from.
 
-    Of several with one run id the first is taken.
+    Of several with one run id the first is taken. A run that nobody serves is parked.
     """
     rows = await conn.fetch(
         f"""
@@ -33,7 +33,7 @@ async def take_in(conn: Connection, starts: Sequence[Start]) -> list[Change]:
           LEFT JOIN latest ON latest.workflow = s.workflow
          ORDER BY s.id, s.place
         ON CONFLICT DO NOTHING
-        RETURNING {_CHANGE}
+        RETURNING {_CHANGE}, r.event_source, r.event_id
         """,
         *columns(
             [
@@ -43,11 +43,18 @@ async def take_in(conn: Connection, starts: Sequence[Start]) -> list[Change]:
             8,
         ),
     )
-    return [Change(**row) for row in rows]
+    taken = []
+    for row in rows:
+        facts = dict(row)
+        event = facts.pop("event_source"), facts.pop("event_id")
+        taken.append((Change(**facts), event))
+    return taken
 
 
-async def digests(conn: Connection, starts: Sequence[Start]) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
-    """What was asked for by earlier starts with these run ids, and with these events."""
+async def digests(
+    conn: Connection, starts: Sequence[Start]
+) -> tuple[dict[str, str], dict[tuple[str, str], tuple[str, str]]]:
+    """What was asked for by earlier starts with these run ids; and with these events, after the id of their run."""
     rows = await conn.fetch(
         """
         SELECT id, event_source, event_id, start_digest
@@ -60,7 +67,7 @@ async def digests(conn: Connection, starts: Sequence[Start]) -> tuple[dict[str, 
         [start.event_id for start in starts],
     )
     by_id = {row["id"]: row["start_digest"] for row in rows}
-    by_event = {(row["event_source"], row["event_id"]): row["start_digest"] for row in rows}
+    by_event = {(row["event_source"], row["event_id"]): (row["id"], row["start_digest"]) for row in rows}
     return by_id, by_event
 
 
