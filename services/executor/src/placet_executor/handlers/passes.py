@@ -32,21 +32,25 @@ async def claim(deps: Deps, limit: int) -> list[Claimed]:
 
 
 async def record_steps(deps: Deps, recorded: Sequence[Recorded]) -> list[Exception | None]:
-    """Store the results of steps, of many runs at a time. `LeaseLost` for those whose run is held no longer."""
+    """Store the results of steps, of many runs at a time. `LeaseLost` for those whose run is held no longer.
+
+    A repeat by the same pass changes nothing.
+    """
     async with deps.outbox.transaction() as (conn, _):
-        stored = await history.add_steps(conn, recorded)
-    return [None if (run_id, name) in stored else LeaseLost(run_id) for run_id, _, name, _ in recorded]
+        held = await history.add_steps(conn, recorded)
+    return [None if (run_id, fence) in held else LeaseLost(run_id) for run_id, fence, _, _ in recorded]
 
 
 async def record_notifications(deps: Deps, asked: Sequence[Asked]) -> list[Exception | None]:
     """Have people told. A key that its run has used before tells nobody."""
+    once = {(run_id, key): (workflow, message, to) for run_id, _, key, workflow, message, to in asked}
     async with deps.outbox.transaction() as (conn, emit):
         new = await history.add_notifications(conn, [(run_id, fence, key) for run_id, fence, key, *_ in asked])
         emit(
             NotificationRequested(
                 notification_id=uuid7(), run_id=run_id, workflow=workflow, message=message, destination=destination
             )
-            for run_id, _, key, workflow, message, destination in asked
+            for (run_id, key), (workflow, message, destination) in once.items()
             if (run_id, key) in new
         )
     return [None] * len(asked)
@@ -54,17 +58,17 @@ async def record_notifications(deps: Deps, asked: Sequence[Asked]) -> list[Excep
 
 async def end_passes(deps: Deps, endings: Sequence[tuple[Ending, ApprovalRequested | None]]) -> list[Exception | None]:
     """Commit how passes ended: state, gate, and the events that tell of it. `LeaseLost` where it is held no longer."""
-    requests = {ending.run_id: request for ending, request in endings}
-    gates = {ending.run_id: ending.gate for ending, _ in endings}
+    # A worker that had stalled may bring two passes of one run; only the later one can hold it.
+    latest = {ending.run_id: (ending, request) for ending, request in sorted(endings, key=lambda e: e[0].fence)}
     async with deps.outbox.transaction() as (conn, emit):
-        changes = await runs.end_passes(conn, [ending for ending, _ in endings])
-        paused = [(change.id, gate) for change in changes if (gate := gates[change.id]) is not None]
+        changes = await runs.end_passes(conn, [ending for ending, _ in latest.values()])
+        paused = [(change.id, gate) for change in changes if (gate := latest[change.id][0].gate) is not None]
         if paused:
             await history.add_gates(conn, paused)
-            emit(request for run_id, _ in paused if (request := requests[run_id]) is not None)
-        emit(changed(change, approval_id=_approval_id(gates[change.id])) for change in changes)
-    ended = {change.id for change in changes}
-    return [None if ending.run_id in ended else LeaseLost(ending.run_id) for ending, _ in endings]
+            emit(request for run_id, _ in paused if (request := latest[run_id][1]) is not None)
+        emit(changed(change, approval_id=_approval_id(latest[change.id][0].gate)) for change in changes)
+    ended = {(change.id, latest[change.id][0].fence) for change in changes}
+    return [None if (e.run_id, e.fence) in ended else LeaseLost(e.run_id) for e, _ in endings]
 
 
 def pause(run: Claimed, paused: Paused) -> tuple[Ending, ApprovalRequested]:

@@ -15,28 +15,29 @@ async def steps(conn: Connection, run_ids: Sequence[str]) -> dict[str, dict[str,
     return found
 
 
-async def add_steps(conn: Connection, recorded: Sequence[tuple[str, int, str, Json]]) -> set[tuple[str, str]]:
-    """Store results, (run id, fence, name, result), of runs that are still held; which were stored.
+async def add_steps(conn: Connection, recorded: Sequence[tuple[str, int, str, Json]]) -> set[tuple[str, int]]:
+    """Store results, (run id, fence, name, result), of runs that are still held; the (run id, fence) of those.
 
     The runs' rows are locked against a take-over, so that a stale pass cannot slip its step in behind one.
     """
     rows = await conn.fetch(
         """
         WITH held AS (
-            SELECT r.id FROM runs AS r
+            SELECT r.id, r.fence FROM runs AS r
               JOIN (SELECT DISTINCT * FROM unnest($1::text[], $2::bigint[]) AS s (run_id, fence)) AS s
                 ON r.id = s.run_id AND r.fence = s.fence AND r.status = 'running'
-               FOR SHARE OF r)
-        INSERT INTO steps (run_id, name, result)
-        SELECT s.run_id, s.name, s.result::json
-          FROM unnest($1::text[], $3::text[], $4::text[]) AS s (run_id, name, result)
-          JOIN held ON held.id = s.run_id
-        ON CONFLICT DO NOTHING
-        RETURNING run_id, name
+               FOR SHARE OF r),
+        added AS (
+            INSERT INTO steps (run_id, name, result)
+            SELECT s.run_id, s.name, s.result::json
+              FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) AS s (run_id, fence, name, result)
+              JOIN held ON held.id = s.run_id AND held.fence = s.fence
+            ON CONFLICT DO NOTHING)
+        SELECT id, fence FROM held
         """,
         *columns(recorded, 4),
     )
-    return {(row["run_id"], row["name"]) for row in rows}
+    return {(row["id"], row["fence"]) for row in rows}
 
 
 async def add_notifications(conn: Connection, asked: Sequence[tuple[str, int, str]]) -> set[tuple[str, str]]:
