@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from placet_approval.domain import Run, Start
-from placet_contracts.events import ENDED, RunChanged, RunStatus
+from placet_contracts.events import ENDED, ApprovalRequested, RunChanged, RunStatus
 from placet_runtime.postgres import Connection, columns
 
 _COLUMNS = """r.id, r.workflow, r.version, r.status, r.attempt, r.parked, r.gate, r.input, r.output, r.error,
@@ -87,7 +87,8 @@ async def page(
 async def follow(conn: Connection, changes: Sequence[RunChanged]) -> list[tuple[str, RunStatus, str | None]]:
     """Show runs as these changes tell of them, where they are news; (id, status, cancelled by) of those.
 
-    ``changes`` has at most one of each run.
+    ``changes`` has at most one of each run. Where a run's id was taken by another start than the one that was asked
+    for here, the run that there is is shown.
     """
     rows = await conn.fetch(
         """
@@ -102,10 +103,11 @@ async def follow(conn: Connection, changes: Sequence[RunChanged]) -> list[tuple[
                AS c (id, workflow, version, status, seq, attempt, parked, gate, output, error, input, requested_by,
                      created_at, at, ended)
         ON CONFLICT (id) DO UPDATE
-           SET version = excluded.version, status = excluded.status, seq = excluded.seq, attempt = excluded.attempt,
-               parked = excluded.parked, gate = excluded.gate, output = excluded.output, error = excluded.error,
-               input = coalesce(r.input, excluded.input),
-               requested_by = coalesce(r.requested_by, excluded.requested_by),
+           SET workflow = excluded.workflow, version = excluded.version, status = excluded.status,
+               seq = excluded.seq, attempt = excluded.attempt, parked = excluded.parked, gate = excluded.gate,
+               output = excluded.output, error = excluded.error,
+               input = CASE WHEN excluded.input IS NULL THEN r.input ELSE excluded.input END,
+               requested_by = CASE WHEN excluded.input IS NULL THEN r.requested_by ELSE excluded.requested_by END,
                updated_at = excluded.updated_at, ended_at = excluded.ended_at
          WHERE r.seq < excluded.seq
         RETURNING r.id, r.status, r.cancelled_by
@@ -115,8 +117,28 @@ async def follow(conn: Connection, changes: Sequence[RunChanged]) -> list[tuple[
     return [(row["id"], row["status"], row["cancelled_by"]) for row in rows]
 
 
+async def meet(conn: Connection, requests: Sequence[ApprovalRequested]) -> None:
+    """Write down runs that are heard of by what they ask for, so that there is a row to lock."""
+    await conn.execute(
+        """
+        INSERT INTO runs (id, workflow, version, status, gate, input, requested_by)
+        SELECT m.id, m.workflow, m.version, 'paused', m.gate, m.input::json, m.requested_by
+          FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[])
+               AS m (id, workflow, version, gate, input, requested_by)
+        ON CONFLICT DO NOTHING
+        """,
+        *columns(
+            [
+                (r.run_id, r.workflow, r.version, r.gate, to_json(r.input).decode(), r.requested_by)
+                for r in sorted(requests, key=lambda request: request.run_id)
+            ],
+            6,
+        ),
+    )
+
+
 async def complete(conn: Connection, changes: Sequence[RunChanged]) -> None:
-    """Add how runs began, where a later change was faster than the first."""
+    """Add how runs began, where a later change was faster than the first, or another start than was asked for here."""
     rows = [
         (c.run_id, to_json(c.started.input).decode(), c.started.requested_by, c.started.created_at)
         for c in changes
@@ -127,7 +149,8 @@ async def complete(conn: Connection, changes: Sequence[RunChanged]) -> None:
         UPDATE runs AS r
            SET input = s.input::json, requested_by = s.requested_by, created_at = s.created_at
           FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS s (id, input, requested_by, created_at)
-         WHERE r.id = s.id AND r.input IS NULL
+         WHERE r.id = s.id
+           AND (r.input::text, r.requested_by, r.created_at) IS DISTINCT FROM (s.input, s.requested_by, s.created_at)
         """,
         *columns(rows, 4),
     )
