@@ -69,11 +69,12 @@ async def held(data: Path, who: str) -> AsyncIterator[Held]:
 
 async def hold(data: Path, who: str) -> asyncio.subprocess.Process:
     drop = [who] if who != WHO[0] else []
+    wheel = reachable_wheel(data.parent, who)
     return await asyncio.create_subprocess_exec(
         *(sys.executable, str(Path(holder.__file__)), str(data), *drop),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(reachable_wheel(data.parent, who))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(wheel), os.environ.get("PYTHONPATH", "")])},
     )
 
 
