@@ -43,7 +43,7 @@ async def send_now(placet: Product) -> None:
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_a_decision_that_dies_is_made_or_not(fragile: Product, point: str) -> None:
-    """Dead before the commit, nothing has happened; after it, all has. Asked again, both are a decision that resumes."""
+    """Dead before the commit, nothing has happened; after it, all has. Asked again, both resume."""
     from placet_approval.handlers.decisions import decide
 
     run_id = await fragile.start("one-gate", "x")
