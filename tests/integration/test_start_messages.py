@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from kit.product import Product, product
 from kit.waiting import eventually
 from placet import Context, Destination, Interrupt, Placet
+from placet_contracts.events import MAX_INPUT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -287,6 +288,15 @@ async def test_what_cannot_be_stored_is_kept_too(placet: Product, stranger: Stra
 
     assert (await appeared(placet, fine["data"]["runId"]))["status"] == "completed"
     await quarantined(placet, event["id"])
+
+
+async def test_an_input_that_is_too_large_is_kept_and_named(placet: Product, stranger: Stranger) -> None:
+    """A start message whose input has more than 2 MiB starts nothing: it is kept, and the reason gives the limit."""
+    marker = uuid4().hex
+    await stranger.send(start(workflow="echo", runId=marker, input=marker + "x" * MAX_INPUT))
+
+    [kept] = await quarantined(placet, marker)
+    assert "at most 2097152 are allowed" in kept["reason"]
 
 
 async def test_nobody_but_us_speaks_for_us(placet: Product, stranger: Stranger) -> None:

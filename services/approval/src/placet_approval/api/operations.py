@@ -20,7 +20,7 @@ from placet_approval.handlers import reading
 from placet_approval.handlers import runs as run_handlers
 from placet_approval.waits import Waits
 from placet_contracts.base import Model
-from placet_contracts.events import ENDED
+from placet_contracts.events import ENDED, MAX_INPUT
 from placet_runtime.batching import Batcher
 
 
@@ -42,12 +42,15 @@ async def start_run(call: Call) -> Model | Response:
     key = call.request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= 255:
         return problems.respond(problems.bad_header("Idempotency-Key", "1 to 255 characters"))
+    input = to_json(body.input)
+    if len(input) > MAX_INPUT:  # numbers may be longer than they were written
+        return problems.too_large(MAX_INPUT)
     run = await _services(call).start.submit(
         Start(
             run_id=body.run_id or str(uuid7()),
             workflow=body.workflow,
             version=body.version,
-            input=to_json(body.input).decode(),
+            input=input.decode(),
             started_by=call.caller.actor,
             idempotency_key=key,
         )

@@ -7,13 +7,14 @@ from uuid_utils.compat import uuid7
 
 from placet_contracts.cloudevents import CloudEvent, encode
 from placet_contracts.digest import digest
-from placet_contracts.events import RunCancel, RunStarted, WorkflowStart
+from placet_contracts.events import MAX_INPUT, RunCancel, RunStarted, WorkflowStart
 from placet_contracts.topology import producer
 from placet_executor.deps import Deps
 from placet_executor.domain import Change, Start
 from placet_executor.handlers.changes import changed, hint_others
 from placet_executor.store import runs
 from placet_runtime import quarantine
+from placet_runtime.consumer import Permanent
 from placet_runtime.quarantine import Refused
 
 
@@ -52,13 +53,16 @@ async def on_run_cancel(deps: Deps, events: Sequence[CloudEvent[RunCancel]]) -> 
 
 def _start(event: CloudEvent[WorkflowStart]) -> Start:
     data = event.data
+    input = to_json(data.input)
+    if len(input) > MAX_INPUT:
+        raise Permanent(f"the input has {len(input)} bytes of JSON; at most {MAX_INPUT} are allowed")
     return Start(
         run_id=data.run_id or str(uuid7()),
         source=event.source,
         event_id=event.id,
         workflow=data.workflow,
         version=data.version,
-        input=to_json(data.input).decode(),
+        input=input.decode(),
         digest=digest({"workflow": data.workflow, "version": data.version, "input": data.input}),
         requested_by=data.requested_by,
     )
