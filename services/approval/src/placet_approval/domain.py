@@ -19,6 +19,7 @@ Status = Literal["pending", "approved", "rejected", "expired", "cancelled"]
 Verdict = Literal["approve", "reject"]
 Role = Literal["admin", "approver", "starter", "viewer"]
 Action = Literal["read", "start", "cancel", "decide"]
+TimelineKind = Literal["opened", "notification", "approved", "rejected", "expired", "cancelled"]
 
 CLOCK = "clock"  # the actor of expiry
 
@@ -54,6 +55,21 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """Something that happened to an approval: opened, a notification's state, its end."""
+
+    at: datetime
+    kind: TimelineKind
+    actor: str | None = None
+    comment: str | None = None
+    channel: str | None = None
+    recipient: str | None = None
+    status: DeliveryStatus | None = None
+    attempts: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Approval:
     """A request for a decision, as it stands."""
 
@@ -78,6 +94,38 @@ class Approval:
     comment: str | None
     deliveries: tuple[Delivery, ...] = field(default=())
 
+    @property
+    def timeline(self) -> list[TimelineEntry]:
+        """What happened to it, in order."""
+        entries = [TimelineEntry(self.opened_at, "opened", actor=self.requested_by)]
+        entries += [
+            TimelineEntry(
+                delivery.changed_at,
+                "notification",
+                channel=delivery.channel,
+                recipient=delivery.recipient,
+                status=delivery.status,
+                attempts=delivery.attempts,
+                error=delivery.error,
+            )
+            for delivery in self.deliveries
+        ]
+        if self.status != "pending" and self.resolved_at is not None:
+            end = TimelineEntry(
+                self.resolved_at, self.status, actor=self.resolved_by, comment=self.comment, channel=self.channel
+            )
+            entries.append(end)
+        return sorted(entries, key=lambda entry: entry.at)
+
+
+@dataclass(frozen=True, slots=True)
+class RunApproval:
+    """An approval that a run has asked for."""
+
+    id: UUID
+    gate: str
+    status: Status
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -98,7 +146,7 @@ class Run:
     created_at: datetime
     updated_at: datetime
     ended_at: datetime | None
-    approvals: tuple[tuple[UUID, str, Status], ...] = field(default=())  # id, gate, status
+    approvals: tuple[RunApproval, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)

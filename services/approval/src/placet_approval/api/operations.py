@@ -55,7 +55,7 @@ async def start_run(call: Call) -> Model | Response:
             idempotency_key=key,
         )
     )
-    return respond(schemas.RunView.of(run), 202, {"Location": f"/v1/runs/{run.id}"})
+    return respond(schemas.RunView.model_validate(run), 202, {"Location": f"/v1/runs/{run.id}"})
 
 
 async def list_runs(call: Call) -> Model | Response:
@@ -74,7 +74,7 @@ async def list_runs(call: Call) -> Model | Response:
         limit=query.limit + 1,
     )
     items, cursor = _page([(run, run.created_at, run.id) for run in found], query.limit)
-    page = schemas.RunPage(items=[schemas.RunView.of(run) for run in items], next_cursor=cursor)
+    page = schemas.RunPage(items=[schemas.RunView.model_validate(run) for run in items], next_cursor=cursor)
     return respond(page, headers=_link(call, cursor))
 
 
@@ -85,17 +85,17 @@ async def get_run(call: Call) -> Model:
     run_id = _run_id(call)
 
     def done(run: Run) -> bool:
-        waiting = run.status == "paused" and any(status == "pending" for _, _, status in run.approvals)
+        waiting = run.status == "paused" and any(approval.status == "pending" for approval in run.approvals)
         return run.status in ENDED or (query.until == "paused" and waiting)
 
     run = await services.waits.until(run_id, query.wait, lambda: services.run.submit(run_id), done)
-    return schemas.RunView.of(run)
+    return schemas.RunView.model_validate(run)
 
 
 async def cancel_run(call: Call) -> Model:
     """Cancel a run; its pending approvals end as cancelled at once."""
     run = await run_handlers.cancel(_services(call).deps, _run_id(call), call.caller)
-    return schemas.RunView.of(run)
+    return schemas.RunView.model_validate(run)
 
 
 async def list_approvals(call: Call) -> Model | Response:
@@ -114,7 +114,7 @@ async def list_approvals(call: Call) -> Model | Response:
         limit=query.limit + 1,
     )
     items, cursor = _page([(approval, approval.opened_at, approval.id) for approval in found], query.limit)
-    page = schemas.ApprovalPage(items=[schemas.ApprovalView.of(item) for item in items], next_cursor=cursor)
+    page = schemas.ApprovalPage(items=[schemas.ApprovalView.model_validate(item) for item in items], next_cursor=cursor)
     return respond(page, headers=_link(call, cursor))
 
 
@@ -129,7 +129,7 @@ async def get_approval(call: Call) -> Model:
         lambda: services.approval.submit(approval_id),
         lambda approval: approval.status != "pending",
     )
-    return schemas.ApprovalView.of(approval)
+    return schemas.ApprovalView.model_validate(approval)
 
 
 async def decide(call: Call) -> Model:
@@ -145,7 +145,7 @@ async def decide(call: Call) -> Model:
             digest=body.digest,
         )
     )
-    return schemas.ApprovalView.of(approval)
+    return schemas.ApprovalView.model_validate(approval)
 
 
 ENDPOINTS: Sequence[Endpoint] = (

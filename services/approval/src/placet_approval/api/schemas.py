@@ -4,15 +4,22 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
-from placet_approval.domain import Approval, Run, Status, Verdict
+from placet_approval.domain import Status, TimelineKind, Verdict
 from placet_contracts.base import Model
 from placet_contracts.events import Input, RunError, RunId, RunStatus, Version, WorkflowName
 
 Text = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")]  # Postgres takes no NUL
+
+
+def _parsed(value: Any) -> Any:
+    return from_json(value) if isinstance(value, str) else value
+
+
+Parsed = Annotated[Any, BeforeValidator(_parsed)]  # out of JSON text, as the domain has it
 
 
 class Request(Model):
@@ -73,7 +80,13 @@ class ApprovalsQuery(PageQuery):
     workflow: Text | None = None
 
 
-class RunApproval(Model):
+class View(Model):
+    """Made from what the domain calls alike."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, from_attributes=True)
+
+
+class RunApproval(View):
     """An approval that a run has asked for."""
 
     id: UUID
@@ -81,7 +94,7 @@ class RunApproval(Model):
     status: Status
 
 
-class RunView(Model):
+class RunView(View):
     """A run."""
 
     id: str
@@ -91,9 +104,9 @@ class RunView(Model):
     parked: bool
     attempt: int
     gate: str | None
-    input: Any
-    output: Any
-    error: RunError | None
+    input: Parsed
+    output: Parsed
+    error: Annotated[RunError | None, BeforeValidator(_parsed)]
     requested_by: str | None
     cancelled_by: str | None
     created_at: datetime
@@ -101,33 +114,12 @@ class RunView(Model):
     ended_at: datetime | None
     approvals: list[RunApproval]
 
-    @classmethod
-    def of(cls, run: Run) -> "RunView":
-        return cls(
-            id=run.id,
-            workflow=run.workflow,
-            version=run.version,
-            status=run.status,
-            parked=run.parked,
-            attempt=run.attempt,
-            gate=run.gate,
-            input=_value(run.input),
-            output=_value(run.output),
-            error=None if run.error is None else RunError.model_validate_json(run.error),
-            requested_by=run.requested_by,
-            cancelled_by=run.cancelled_by,
-            created_at=run.created_at,
-            updated_at=run.updated_at,
-            ended_at=run.ended_at,
-            approvals=[RunApproval(id=id, gate=gate, status=status) for id, gate, status in run.approvals],
-        )
 
-
-class TimelineEntry(Model):
+class TimelineEntry(View):
     """Something that happened to an approval: opened, a notification's state, its end."""
 
     at: datetime
-    kind: Literal["opened", "notification", "approved", "rejected", "expired", "cancelled"]
+    kind: TimelineKind
     actor: str | None = None
     comment: str | None = None
     channel: str | None = None
@@ -137,7 +129,7 @@ class TimelineEntry(Model):
     error: str | None = None
 
 
-class ApprovalView(Model):
+class ApprovalView(View):
     """An approval, with all that its decider needs to see."""
 
     id: UUID
@@ -148,8 +140,8 @@ class ApprovalView(Model):
     status: Status
     title: str | None
     message: str | None
-    context: Any
-    input: Any
+    context: Parsed
+    input: Parsed
     digest: str
     requested_by: str | None
     opened_at: datetime
@@ -159,30 +151,6 @@ class ApprovalView(Model):
     channel: str | None
     comment: str | None
     timeline: list[TimelineEntry]
-
-    @classmethod
-    def of(cls, approval: Approval) -> "ApprovalView":
-        return cls(
-            id=approval.id,
-            run_id=approval.run_id,
-            workflow=approval.workflow,
-            version=approval.version,
-            gate=approval.gate,
-            status=approval.status,
-            title=approval.title,
-            message=approval.message,
-            context=_value(approval.context),
-            input=_value(approval.input),
-            digest=approval.digest,
-            requested_by=approval.requested_by,
-            opened_at=approval.opened_at,
-            expires_at=approval.expires_at,
-            resolved_at=approval.resolved_at,
-            resolved_by=approval.resolved_by,
-            channel=approval.channel,
-            comment=approval.comment,
-            timeline=_timeline(approval),
-        )
 
 
 class RunPage(Model):
@@ -216,34 +184,3 @@ class Problem(Model):
     errors: list[FieldError] | None = None  # of a request that does not fit
     outcome: Status | None = None  # of an approval that has ended already
     resolved_by: str | None = None
-
-
-def _timeline(approval: Approval) -> list[TimelineEntry]:
-    entries = [TimelineEntry(at=approval.opened_at, kind="opened", actor=approval.requested_by)]
-    entries += [
-        TimelineEntry(
-            at=delivery.changed_at,
-            kind="notification",
-            channel=delivery.channel,
-            recipient=delivery.recipient,
-            status=delivery.status,
-            attempts=delivery.attempts,
-            error=delivery.error,
-        )
-        for delivery in approval.deliveries
-    ]
-    if approval.status != "pending" and approval.resolved_at is not None:
-        entries.append(
-            TimelineEntry(
-                at=approval.resolved_at,
-                kind=approval.status,
-                actor=approval.resolved_by,
-                comment=approval.comment,
-                channel=approval.channel,
-            )
-        )
-    return sorted(entries, key=lambda entry: entry.at)
-
-
-def _value(text: str | None) -> Any:
-    return None if text is None else from_json(text)

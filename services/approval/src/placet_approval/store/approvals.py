@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
-from placet_approval.domain import CLOCK, Approval, Decision, Delivery, Status
+from placet_approval.domain import CLOCK, Approval, Decision, Delivery, RunApproval, Status
 from placet_contracts.events import ApprovalRequested
 from placet_runtime.postgres import Connection, columns
 
@@ -151,14 +151,14 @@ async def page(
     return [Approval(**row) for row in rows]
 
 
-async def of_runs(conn: Connection, run_ids: Sequence[str]) -> dict[str, list[tuple[UUID, str, Status]]]:
-    """Id, gate and status of the approvals of runs, in the order in which they opened."""
-    found: dict[str, list[tuple[UUID, str, Status]]] = {}
+async def of_runs(conn: Connection, run_ids: Sequence[str]) -> dict[str, list[RunApproval]]:
+    """The approvals of runs, in the order in which they opened."""
+    found: dict[str, list[RunApproval]] = {}
     rows = await conn.fetch(
         "SELECT run_id, id, gate, status FROM approvals WHERE run_id = ANY ($1::text[]) ORDER BY opened_at, id", run_ids
     )
     for row in rows:
-        found.setdefault(row["run_id"], []).append((row["id"], row["gate"], row["status"]))
+        found.setdefault(row["run_id"], []).append(RunApproval(row["id"], row["gate"], row["status"]))
     return found
 
 
