@@ -262,10 +262,16 @@ async def test_a_forgetful_broker_is_told_again(
     Consumer(fresh, executor.pool, {RunCancel: again.handle})
     async with fresh.open():
         await eventually(lambda: asyncio.sleep(0, fresh.ready))
-        await approval.outbox.send_all_again()
-        await approval.outbox.sweep()
 
-        await again.until(lambda: again.seen == ["forgotten"])
+        async def swept() -> bool:
+            await approval.outbox.send_all_again()
+            await approval.outbox.sweep()
+            await asyncio.sleep(0.2)
+            return "forgotten" in again.seen
+
+        # More than once, as services sweep: RabbitMQ 3.10 confirms what reaches a queue that was deleted and made
+        # anew a moment before, and loses it all the same.
+        await eventually(swept)
         await approval.outbox_empties()
 
 
