@@ -68,8 +68,8 @@ lint: $(VENV)/.stamp ## Lint, and see that the code is formatted
 
 .PHONY: types
 types: $(VENV)/.stamp ## Check the types, strictly
-	$(VENV)/bin/mypy $(wildcard libs/*/src services/*/src) examples deploy
-	MYPYPATH=tests $(VENV)/bin/mypy --explicit-package-bases tests/kit tests/e2e
+	$(VENV)/bin/mypy $(wildcard libs/*/src services/*/src) examples
+	MYPYPATH=tests $(VENV)/bin/mypy --explicit-package-bases tests deploy
 
 .PHONY: imports
 imports: $(VENV)/.stamp ## Check which package may import which

@@ -3,12 +3,11 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
-import asyncpg
 import pytest
 
+from kit.database import database
 from kit.rabbitmq import delete_namespace
 from kit.servers import CannotBeHad, servers
 
@@ -54,14 +53,8 @@ def amqp_url() -> str:
 @pytest.fixture
 async def database_url(postgres_url: str) -> AsyncIterator[str]:
     """An empty database of the test's own."""
-    name = f"test_{uuid4().hex[:12]}"
-    admin = await asyncpg.connect(postgres_url)
-    try:
-        await admin.execute(f"CREATE DATABASE {name}")
-        yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await admin.close()
+    async with database(postgres_url) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """One contract for both buses, with the outbox behind them: at least once, nothing lost, nothing requeued for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import aio_pika
 import pytest
 
-from kit.waiting import eventually
+from kit.waiting import connected, eventually
 from placet_contracts.cloudevents import CloudEvent, encode
 from placet_contracts.events import Event, RunCancel, RunChanged
 from placet_contracts.topology import Service
@@ -22,6 +22,8 @@ from placet_runtime.postgres import Pool
 from placet_runtime.rabbit import RabbitBus
 
 STRAY = RunChanged(run_id="r", seq=1, status="ready", workflow="w", version=1, at=datetime.now(UTC))
+
+SUBSCRIPTIONS: Mapping[Service, type[Event]] = {"approval": RunChanged, "executor": RunCancel}
 
 pytestmark = pytest.mark.parametrize("kind", ["rabbit", "local"])
 
@@ -63,16 +65,18 @@ async def sides(kind: str, database_url: str, amqp_url: str, namespace: str) -> 
     broker = LocalBroker()
     made: dict[Service, Side] = {}
     async with AsyncExitStack() as stack:
-        for service, event in (("approval", RunChanged), ("executor", RunCancel)):
+        for service, event in SUBSCRIPTIONS.items():
             await migrations.apply(database_url, service)
             pool = await stack.enter_async_context(postgres.connect(database_url, service, size=4))
-            bus = LocalBus(broker, service) if kind == "local" else RabbitBus(amqp_url, service, namespace=namespace)
+            bus: Bus = (
+                LocalBus(broker, service) if kind == "local" else RabbitBus(amqp_url, service, namespace=namespace)
+            )
             side = made[service] = Side(pool, bus)
             side.consumer = Consumer(bus, pool, {event: side.handle})
             await stack.enter_async_context(bus.open())
             relay = asyncio.create_task(side.outbox.relay())
             stack.callback(relay.cancel)
-            await eventually(lambda bus=bus: asyncio.sleep(0, bus.ready))
+            await connected(bus)
         yield made
         fail.disarm()
 
@@ -261,7 +265,7 @@ async def test_a_forgetful_broker_is_told_again(
     again = Side(executor.pool, fresh)
     Consumer(fresh, executor.pool, {RunCancel: again.handle})
     async with fresh.open():
-        await eventually(lambda: asyncio.sleep(0, fresh.ready))
+        await connected(fresh)
 
         async def swept() -> bool:
             await approval.outbox.send_all_again()

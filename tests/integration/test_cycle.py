@@ -12,7 +12,8 @@ import pytest_asyncio
 from prometheus_client import generate_latest
 from pydantic import BaseModel
 
-from kit.product import Product, another_executor, forget_broker, product
+from kit.product import Product, another_executor, product
+from kit.rabbitmq import delete_namespace
 from kit.waiting import eventually
 from placet import ApprovalRefused, Context, Email, Interrupt, NotRetryable, Placet, SyncContext
 
@@ -622,7 +623,7 @@ async def test_a_broker_that_loses_everything_loses_no_run(on_rabbit: Product, a
     run_id = await on_rabbit.start("delete-user", {"user_id": "u1"})
     approval = await on_rabbit.paused(run_id)
 
-    await forget_broker(amqp_url, on_rabbit.running.namespace)
+    await delete_namespace(amqp_url, on_rabbit.running.namespace, exchanges=False)
     await on_rabbit.approve(approval)
 
     assert (await on_rabbit.ended(run_id))["status"] == "completed"

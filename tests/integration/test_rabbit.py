@@ -9,7 +9,7 @@ import aio_pika
 import pytest
 
 from kit.proxy import Proxy, proxy
-from kit.waiting import eventually
+from kit.waiting import connected, eventually
 from placet_contracts.topology import queue
 from placet_runtime import migrations, postgres, quarantine
 from placet_runtime.bus import BusUnavailable
@@ -38,7 +38,7 @@ async def executor_bus(url: str, namespace: str, receiver: Receiver) -> AsyncIte
     bus = RabbitBus(url, "executor", namespace=namespace)
     bus.subscribe(TYPE, receiver.receive)
     async with bus.open():
-        await eventually(lambda: asyncio.sleep(0, bus.ready))
+        await connected(bus)
         yield bus
 
 
@@ -121,14 +121,14 @@ async def test_amnesia_is_noticed(amqp_url: str, namespace: str) -> None:
         bus = RabbitBus(amqp_url, "executor", namespace=namespace)
         bus.on_amnesia(react)
         async with bus.open():
-            await eventually(lambda bus=bus: asyncio.sleep(0, bus.ready))
+            await connected(bus)
     assert noticed == ["amnesia"]  # the first time, when there never was one; not the second
 
     await delete_queue(amqp_url, f"{namespace}.executor.acks")
     bus = RabbitBus(amqp_url, "executor", namespace=namespace)
     bus.on_amnesia(react)
     async with bus.open():
-        await eventually(lambda: asyncio.sleep(0, bus.ready))
+        await connected(bus)
     assert noticed == ["amnesia", "amnesia"]
 
 

@@ -4,20 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
-import aio_pika
 import asyncpg
 import httpx2
 
 import placet_executor.app as executor
+from kit.database import database
+from kit.rabbitmq import delete_namespace
 from kit.stack import ADMIN_KEY, BusKind, Deployment, deployment
 from kit.waiting import eventually
 from placet import Placet
 from placet_approval.domain import Role
 from placet_approval.handlers import keys
-from placet_contracts import topology
 from placet_contracts.events import ENDED
 from placet_executor.app import Executor
 from placet_runtime.postgres import session_settings
@@ -120,36 +119,12 @@ async def product(
 
 
 @asynccontextmanager
-async def database(postgres_url: str) -> AsyncIterator[str]:
-    """An empty database."""
-    name = f"test_{uuid4().hex[:12]}"
-    admin = await asyncpg.connect(postgres_url)
-    try:
-        await admin.execute(f"CREATE DATABASE {name}")
-        yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await admin.close()
-
-
-@asynccontextmanager
 async def names(kind: BusKind, amqp_url: str, namespace: str | None = None) -> AsyncIterator[str]:
     """A prefix for exchanges and queues, which are deleted afterwards."""
     name = namespace or f"t{uuid4().hex[:10]}"
     yield name
     if kind == "rabbit":
-        await forget_broker(amqp_url, name, exchanges=True)
-
-
-async def forget_broker(amqp_url: str, namespace: str, *, exchanges: bool = False) -> None:
-    """Delete all queues of a namespace, whatever is in them."""
-    connection = await aio_pika.connect(amqp_url)
-    async with connection:
-        channel = await connection.channel()
-        for queue in topology.queues(namespace):
-            await channel.queue_delete(queue)
-        for exchange in topology.exchanges(namespace) if exchanges else ():
-            await channel.exchange_delete(exchange)
+        await delete_namespace(amqp_url, name)
 
 
 @asynccontextmanager

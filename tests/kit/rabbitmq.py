@@ -37,12 +37,12 @@ def answers(url: str, runs: Callable[[], bool]) -> bool:
         logger.setLevel(level)
 
 
-async def delete_namespace(amqp_url: str, namespace: str, names: Iterable[str] = ()) -> None:
-    """Delete the queues and exchanges of a deployment, and queues of other names that a test made itself."""
+async def delete_namespace(amqp_url: str, namespace: str, names: Iterable[str] = (), *, exchanges: bool = True) -> None:
+    """Delete the queues of a deployment with all that is in them, its exchanges, and queues that a test made itself."""
     connection = await aio_pika.connect(amqp_url)
     async with connection:
         channel = await connection.channel()
         for queue in (*topology.queues(namespace), *names):
             await channel.queue_delete(queue)
-        for exchange in topology.exchanges(namespace):
+        for exchange in topology.exchanges(namespace) if exchanges else ():
             await channel.exchange_delete(exchange)

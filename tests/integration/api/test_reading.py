@@ -10,7 +10,8 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from kit.product import Product, database, names, problem
+from kit.database import database
+from kit.product import Product, names, problem
 from kit.stack import ADMIN_KEY
 from kit.waiting import eventually
 from placet_approval.app import build
