@@ -45,6 +45,7 @@ def test_generated_files_are_fresh() -> None:
         ({"id": None}, "id is no non-empty string"),
         ({"type": "workflow.begin.v1"}, "unknown event type 'workflow.begin.v1'"),
         ({"data": {"workflow": "refund", "verison": 2}}, "verison: Extra inputs are not permitted"),
+        ({"data": {"workflow": "refund", "run_id": "r"}}, "run_id: Extra inputs are not permitted"),
         ({"data": {"workflow": "refund", "version": "2"}}, "version: Input should be a valid integer"),
         ({"data": {"workflow": "refund", "version": 0}}, "version: Input should be greater than or equal to 1"),
         ({"data": {}}, "workflow: Field required"),

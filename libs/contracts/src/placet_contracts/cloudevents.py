@@ -84,7 +84,7 @@ def decode(value: Any) -> CloudEvent[Event]:
     if event is None:
         raise NotAnEvent(f"unknown event type {value['type']!r}")
     try:
-        data = event.model_validate(value.get("data"))
+        data = event.model_validate(value.get("data"), by_alias=True, by_name=False)
     except ValidationError as error:
         raise NotAnEvent(f"{event.type}: {explain(error)}") from error
     return CloudEvent(id=value["id"], source=value["source"], data=data)

@@ -25,7 +25,7 @@ Parsed = Annotated[Any, BeforeValidator(_parsed)]  # out of JSON text, as the do
 class Request(Model):
     """What is misspelt is refused."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=False, frozen=True, extra="forbid")
 
 
 class StartRun(Request):
