@@ -77,6 +77,17 @@ async def test_an_idempotency_key_makes_a_start_repeatable(placet: Product) -> N
     problem(other, 422, "idempotency-key-reused")
 
 
+async def test_a_repeated_start_shows_what_the_run_has_asked_for(placet: Product) -> None:
+    """Who repeats a start is answered with the run as it stands, its approvals included."""
+    body = {"workflow": "asks", "input": 1, "runId": uuid4().hex}
+    await placet.http.post("/v1/runs", json=body)
+    await placet.paused(body["runId"])
+
+    again = await placet.http.post("/v1/runs", json=body)
+
+    assert [approval["status"] for approval in again.json()["approvals"]] == ["pending"]
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256])
 async def test_an_idempotency_key_has_a_size(placet: Product, key: str) -> None:
     """One that cannot be stored is refused, not ignored."""

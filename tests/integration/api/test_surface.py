@@ -74,7 +74,8 @@ async def test_what_a_path_does_not_take_is_refused(placet: Product, pending: di
         path = re.sub(r"{\w+(:\w+)?}", pending["id"], template)
         answer = await placet.http.request(method, path, json={"decision": "approve"})
         problem(answer, 405, "method-not-allowed")
-        assert answer.headers["allow"]
+        allowed = {endpoint.method for endpoint in ENDPOINTS if endpoint.path == template} or {"GET"}
+        assert set(answer.headers["allow"].split(", ")) == allowed | ({"HEAD"} if "GET" in allowed else set())
     problem(await placet.http.request(method, "/v2/runs"), 404, "not-found")
     assert await placet.approval(pending["id"]) == pending
 

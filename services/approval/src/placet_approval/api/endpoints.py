@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,10 +42,7 @@ class Endpoint:
     problems: tuple[int, ...] = ()
     headers: tuple[str, ...] = ()
 
-    def route(self) -> Route:
-        return Route(self.path, self._serve, methods=[self.method], name=self.handle.__name__)
-
-    async def _serve(self, request: Request) -> Response:
+    async def serve(self, request: Request) -> Response:
         access: Access = request.state.access
         caller = await access.identify(request.headers.get("authorization"))
         if caller is None:
@@ -69,6 +66,17 @@ class Endpoint:
         if isinstance(answer, Response):
             return answer
         return respond(answer, self.status)
+
+
+def route(path: str, endpoints: Sequence[Endpoint]) -> Route:
+    """One route for all operations on a path, so that a wrong method is told all that are right."""
+    by_method = {endpoint.method: endpoint for endpoint in endpoints}
+    by_method |= {"HEAD": by_method["GET"]} if "GET" in by_method else {}
+
+    async def serve(request: Request) -> Response:
+        return await by_method[request.method].serve(request)
+
+    return Route(path, serve, methods=list(by_method))
 
 
 def respond(answer: Model, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -6,6 +6,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from placet_approval.api import openapi, pages
+from placet_approval.api.endpoints import route
 from placet_approval.api.operations import ENDPOINTS
 from placet_runtime.operations import ROUTES as OPERATIONS
 
@@ -17,9 +18,11 @@ async def openapi_document(request: Request) -> Response:
     return Response(_DOCUMENT, media_type="application/json")
 
 
+_PATHS = sorted({endpoint.path for endpoint in ENDPOINTS}, key=len, reverse=True)
+
 # The longer paths come first: a run's id may contain slashes.
 ROUTES: list[BaseRoute] = [
-    *(endpoint.route() for endpoint in sorted(ENDPOINTS, key=lambda endpoint: -len(endpoint.path))),
+    *(route(path, [endpoint for endpoint in ENDPOINTS if endpoint.path == path]) for path in _PATHS),
     Route("/openapi.json", openapi_document),
     *pages.ROUTES,
     *OPERATIONS,

@@ -45,6 +45,9 @@ async def start(deps: Deps, starts: Sequence[Start]) -> list[Run | ApprovalError
         if len(new) < len(starts):
             known = await store.get(conn, [start.run_id for start in starts])
             keyed = await store.by_key(conn, starts)
+            of_runs = await approvals.of_runs(conn, [run.id for run in (*known.values(), *keyed.values())])
+            known = {id: replace(run, approvals=tuple(of_runs.get(id, ()))) for id, run in known.items()}
+            keyed = {key: replace(run, approvals=tuple(of_runs.get(run.id, ()))) for key, run in keyed.items()}
     return [_found(start, new.get(start.run_id), known, keyed) for start in starts]
 
 
