@@ -58,7 +58,7 @@ async def on_run_changed(deps: Deps, events: Sequence[CloudEvent[RunChanged]]) -
             if cancelled_by is not None and status not in ENDED
         )
     count(cancelled)
-    deps.changed(id for id, _, _ in news)
+    deps.changed(id for id, status, _ in news if status in ENDED or status == "paused")  # what is waited for
     deps.changed(approval.id for approval in cancelled)
 
 
