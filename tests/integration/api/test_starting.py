@@ -79,9 +79,10 @@ async def test_an_idempotency_key_makes_a_start_repeatable(placet: Product) -> N
 
 async def test_a_repeated_start_shows_what_the_run_has_asked_for(placet: Product) -> None:
     """Who repeats a start is answered with the run as it stands, its approvals included."""
-    body = {"workflow": "asks", "input": 1, "runId": uuid4().hex}
+    run_id = uuid4().hex
+    body = {"workflow": "asks", "input": 1, "runId": run_id}
     await placet.http.post("/v1/runs", json=body)
-    await placet.paused(body["runId"])
+    await placet.paused(run_id)
 
     again = await placet.http.post("/v1/runs", json=body)
 
