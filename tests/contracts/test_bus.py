@@ -96,6 +96,24 @@ async def test_what_is_committed_arrives_and_its_row_goes(sides: dict[Service, S
     await approval.outbox_empties()
 
 
+async def test_an_event_is_acknowledged_after_its_commit(sides: dict[Service, Side]) -> None:
+    """While a subscriber handles an event, its producer still holds it: what dies in between is not lost."""
+    approval, executor = sides["approval"], sides["executor"]
+    held: list[int] = []
+    handle = executor.handle
+
+    async def look_and_handle(events: Sequence[CloudEvent[Any]]) -> None:
+        held.append(await approval.pool.fetchval("SELECT count(*) FROM outbox"))
+        await handle(events)
+
+    executor.consumer._handlers = {RunCancel.type: look_and_handle}
+    await approval.emit(cancel("held"))
+
+    await executor.until(lambda: executor.seen == ["held"])
+    assert held == [1]
+    await approval.outbox_empties()
+
+
 async def test_what_is_rolled_back_never_leaves(sides: dict[Service, Side]) -> None:
     """An event whose transaction fails is not sent."""
     approval, executor = sides["approval"], sides["executor"]
