@@ -67,6 +67,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.broken = False
+        self.others = 0
         self.do(self.world.begin())
         self.must = Invariants(self.world.pools["executor"], self.world.ledger)
 
@@ -79,12 +80,18 @@ class Machine(RuleBasedStateMachine):
 
     # --- starts
 
-    @initialize(asked=st.lists(asks, min_size=2, max_size=5), calm=st.booleans(), seed=seeds)
-    def begin(self, asked: list[tuple[str, str, int | None, int]], calm: bool, seed: int) -> None:
-        """Some runs are on their way."""
+    @initialize(
+        asked=st.lists(asks, min_size=2, max_size=5),
+        decided=st.lists(st.sampled_from((None, "approve", "approve", "reject")), max_size=4),
+        seed=seeds,
+    )
+    def begin(self, asked: list[tuple[str, str, int | None, int]], decided: list[str | None], seed: int) -> None:
+        """Some runs are on their way, and some of what they ask for is decided."""
         self.start(asked, 0, None)
-        if calm:
+        if decided:
+            votes = [(n, verdict, "key:ana", "right") for n, verdict in enumerate(decided) if verdict is not None]
             self.do(self._calm(random.Random(seed)))
+            self.do(self._decide(votes, 0, alone=True))
 
     @rule(asked=st.lists(asks, min_size=1, max_size=3), at=which, key=st.sampled_from((None, None, "k1", "k2")))
     def start(self, asked: list[tuple[str, str, int | None, int]], at: int, key: str | None) -> None:
@@ -170,8 +177,8 @@ class Machine(RuleBasedStateMachine):
         work = {"renew": leases.renew, "announce": leases.announce, "release": leases.release}[what]
         self.do(self.world.perform(executor, work(executor.deps, held)))
 
-    @rule(at=which, again=which, writes=st.integers(0, 4), seed=seeds)
-    def stall(self, at: int, again: int, writes: int, seed: int) -> None:
+    @rule(name=names, at=which, again=which, writes=st.integers(0, 4), seed=seeds)
+    def stall(self, name: str, at: int, again: int, writes: int, seed: int) -> None:
         """Passes stall and are taken away; they are executed again, by the same executor or another one; then the old
         ones go on as if nothing had happened, beside the new ones."""
         executor, other = self.world.executors[at], self.world.executors[again]
@@ -186,6 +193,7 @@ class Machine(RuleBasedStateMachine):
             for _ in range(writes):
                 await self.world.go_on(executor.passes)
 
+        self._start_another(name, at)
         self.do(self.world.perform(executor, stall()))
 
     # --- people and the clock
@@ -197,17 +205,20 @@ class Machine(RuleBasedStateMachine):
             self.do(self._calm(random.Random(seed)))
         self.do(self.world.perform(self.world.approvers[at], self._decide(votes, at, alone=True)))
 
-    @rule(position=some, at=which, execute=st.booleans(), late=late, seed=seeds)
-    def cancel(self, position: int, at: int, execute: bool, late: str | None, seed: int) -> None:
-        """Somebody cancels a run; perhaps while what it has asked for is still on its way."""
-        if execute:
-            self.do(self.world.deliver_all(random.Random(seed), but=late))
-            self.work(at)
-            self.do(self.world.deliver_all(random.Random(seed), but=late))
-        if run_ids := self.do(self._running()):
-            work = self._cancel(run_ids[position % len(run_ids)], at, alone=True)
-            self.do(self.world.perform(self.world.approvers[at], work))
-            self.do(self.world.deliver_all(random.Random(seed), but=late))
+    @rule(run_id=run_ids, at=which)
+    def cancel(self, run_id: str, at: int) -> None:
+        """Somebody cancels a run."""
+        self.do(self.world.perform(self.world.approvers[at], self._cancel(run_id, at, alone=True)))
+
+    @rule(name=names, at=which, late=late, seed=seeds)
+    def cancel_at_once(self, name: str, at: int, late: str | None, seed: int) -> None:
+        """Somebody cancels a run while what it has told and asked for is still on its way."""
+        run_id = self._start_another(name, at)
+        self.do(self.world.deliver_all(random.Random(seed), but=late))
+        self.work(at)
+        self.do(self.world.deliver_all(random.Random(seed), but=late))
+        self.do(self.world.perform(self.world.approvers[at], self._cancel(run_id, at, alone=True)))
+        self.do(self.world.deliver_all(random.Random(seed), but=late))
 
     @rule(pair=st.tuples(endings, endings), position=some, seed=seeds)
     def race(self, pair: tuple[str, str], position: int, seed: int) -> None:
@@ -310,6 +321,12 @@ class Machine(RuleBasedStateMachine):
 
     # --- how
 
+    def _start_another(self, name: str, at: int) -> str:
+        """Start a run that has not been there before."""
+        self.others += 1
+        self.start([(f"other-{self.others}", name, None, 1)], at, None)
+        return f"other-{self.others}"
+
     async def _deliver(self, queue: int, at: int, positions: Sequence[int], then: str) -> None:
         messages = pick(self.world.queue(queue), positions)
         if messages:
@@ -330,15 +347,6 @@ class Machine(RuleBasedStateMachine):
             for at in (0, 1):
                 await world.perform(world.executors[at], world.work(world.executors[at]))
         await world.deliver_all(order)
-
-    async def _running(self) -> list[str]:
-        rows = await self.world.pools["approval"].fetch(
-            """
-            SELECT id FROM runs AS r WHERE ended_at IS NULL
-             ORDER BY EXISTS (SELECT FROM approvals AS a WHERE a.run_id = r.id), id
-            """
-        )
-        return [row["id"] for row in rows]
 
     async def _approvals(self) -> list[dict[str, Any]]:
         rows = await self.world.pools["approval"].fetch(
