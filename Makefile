@@ -43,7 +43,11 @@ test: $(VENV)/.stamp ## Run the tests that are quick; ARGS=tests/unit runs some 
 
 .PHONY: test-slow
 test-slow: $(VENV)/.stamp ## Run the tests that take their time
-	$(VENV)/bin/pytest -n 2 -m slow --ignore tests/e2e
+	$(VENV)/bin/pytest -n 2 -m "slow and not search" --ignore tests/e2e
+
+.PHONY: search
+search: $(VENV)/.stamp ## See that the state machine finds planted bugs; takes minutes, and some luck
+	$(VENV)/bin/pytest -n 2 -m search
 
 .PHONY: test-all
 test-all: test test-slow ## Run all tests but those of `make e2e`
