@@ -46,7 +46,7 @@ test-slow: $(VENV)/.stamp ## Run the tests that take their time
 	$(VENV)/bin/pytest -n 2 -m "slow and not search" --ignore tests/e2e
 
 .PHONY: search
-search: $(VENV)/.stamp ## See that the state machine finds planted bugs; takes minutes, and some luck
+search: $(VENV)/.stamp ## Look for faults with the state machine, also for planted ones; takes minutes, and some luck
 	$(VENV)/bin/pytest -n 2 -m search
 
 .PHONY: test-all

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from kit.diagram import transitions
 from kit.simulation.audit import Entry
 from kit.simulation.workflows import Ledger, resumes
 from placet_contracts.cloudevents import CloudEvent, decode
@@ -15,25 +16,10 @@ from placet_contracts.digest import digest, review_digest
 from placet_contracts.events import WorkflowStart
 from placet_runtime.postgres import Pool
 
-# A status may stay while what is told beside it changes: running, once that is announced; ready, when parked.
-RUN_EDGES = {
-    (None, "ready"),
-    ("ready", "ready"),
-    ("ready", "running"),
-    ("ready", "cancelled"),
-    ("running", "running"),
-    ("running", "ready"),
-    ("running", "paused"),
-    ("running", "completed"),
-    ("running", "failed"),
-    ("running", "cancelled"),
-    ("paused", "ready"),
-    ("paused", "rejected"),
-    ("paused", "cancelled"),
-}
-APPROVAL_EDGES = {(None, "pending"), (None, "cancelled")} | {
-    ("pending", end) for end in ("approved", "rejected", "expired", "cancelled")
-}
+# As docs/architecture.md draws them, so that the page stays true. A status may also stay while what is told beside it
+# changes: running, once that is announced; ready, when parked.
+RUN_EDGES = transitions("a run") | {("ready", "ready"), ("running", "running")}
+APPROVAL_EDGES = transitions("an approval")
 
 
 @dataclass(slots=True)
