@@ -56,6 +56,9 @@ def session_settings(schema: str, application: str) -> dict[str, str]:
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",
         "timezone": "UTC",
+        # Every statement has its index. A plan that was made while a table was small must not scan it once it is large.
+        "enable_seqscan": "off",
+        "jit": "off",
     }
 
 
