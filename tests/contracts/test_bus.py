@@ -74,8 +74,8 @@ async def sides(kind: str, database_url: str, amqp_url: str, namespace: str) -> 
             side = made[service] = Side(pool, bus)
             side.consumer = Consumer(bus, pool, {event: side.handle})
             await stack.enter_async_context(bus.open())
-            relay = asyncio.create_task(side.outbox.relay())
-            stack.callback(relay.cancel)
+            for work in (side.outbox.relay(), side.consumer.keep_acknowledging()):
+                stack.callback(asyncio.create_task(work).cancel)
             await connected(bus)
         yield made
         fail.disarm()
@@ -281,7 +281,7 @@ async def test_a_forgetful_broker_is_told_again(
     if kind == "local":
         fresh = LocalBus(approval.bus._broker, "executor")  # type: ignore[attr-defined]
     again = Side(executor.pool, fresh)
-    Consumer(fresh, executor.pool, {RunCancel: again.handle})
+    consumer = Consumer(fresh, executor.pool, {RunCancel: again.handle})
     async with fresh.open():
         await connected(fresh)
 
@@ -294,6 +294,7 @@ async def test_a_forgetful_broker_is_told_again(
         # More than once, as services sweep: RabbitMQ 3.10 confirms what reaches a queue that was deleted and made
         # anew a moment before, and loses it all the same.
         await eventually(swept)
+        await consumer.acknowledge()
         await approval.outbox_empties()
 
 

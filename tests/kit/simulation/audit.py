@@ -5,7 +5,6 @@ back.
 """
 
 from dataclasses import dataclass
-from uuid import UUID
 
 SCHEMA = """
 CREATE SCHEMA audit;
@@ -21,7 +20,7 @@ CREATE TABLE audit.log (
     seq    bigint,
     fence  bigint,
     gate   text,
-    event  uuid    -- of an event; there is a line for each subscriber
+    event  text    -- of an event; there is a line for each subscriber
 );
 
 CREATE FUNCTION audit.run() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -61,13 +60,13 @@ CREATE TRIGGER audit AFTER INSERT ON approval.runs FOR EACH ROW
     WHEN (NEW.started_by IS NOT NULL) EXECUTE FUNCTION audit.start();
 
 CREATE FUNCTION audit.event() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE data json := NEW.body::json -> 'data';
 BEGIN
     INSERT INTO audit.log (event, kind, id, run_id, status, seq, gate)
-    VALUES (NEW.event_id, NEW.type,
-            CASE WHEN NEW.type LIKE 'approval.%' THEN data ->> 'approvalId' ELSE data ->> 'runId' END,
-            data ->> 'runId', coalesce(data ->> 'status', data ->> 'outcome'), (data ->> 'seq')::bigint,
-            data ->> 'gate');
+    SELECT event ->> 'id', NEW.type,
+           CASE WHEN NEW.type LIKE 'approval.%' THEN data ->> 'approvalId' ELSE data ->> 'runId' END,
+           data ->> 'runId', coalesce(data ->> 'status', data ->> 'outcome'), (data ->> 'seq')::bigint,
+           data ->> 'gate'
+      FROM json_array_elements(('[' || NEW.events || ']')::json) AS event, LATERAL (SELECT event -> 'data') AS d (data);
     RETURN NULL;
 END $$;
 CREATE TRIGGER audit AFTER INSERT ON executor.outbox FOR EACH ROW EXECUTE FUNCTION audit.event();
@@ -96,4 +95,4 @@ class Entry:
     seq: int | None
     fence: int | None
     gate: str | None
-    event: UUID | None
+    event: str | None

@@ -74,5 +74,5 @@ class SimulatedBus:
             raise BusUnavailable("the broker is away")
         self._broker.send(type, body)
 
-    async def acknowledge(self, producer: Service, event_ids: Sequence[UUID]) -> None:
-        self._broker.acks.append((producer, Acks(self._service, list(event_ids))))
+    async def acknowledge(self, producer: Service, rows: Sequence[UUID]) -> None:
+        self._broker.acks.append((producer, Acks(self._service, list(rows))))

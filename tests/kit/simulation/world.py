@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any, Literal, TypeAlias
-from uuid import UUID
 
 import asyncpg
 
@@ -36,7 +35,7 @@ from placet_executor.handlers import leases, passes
 from placet_runtime import fail
 from placet_runtime.bus import Acks, BusUnavailable
 from placet_runtime.consumer import Consumer
-from placet_runtime.outbox import Emit, Outbox
+from placet_runtime.outbox import Emit, Outbox, row_id
 from placet_runtime.postgres import UNAVAILABLE, Connection, Pool, session_settings
 from placet_runtime.receipts import Signer, Verifier, generate_key, public_key
 
@@ -73,6 +72,7 @@ class Approver:
 
     bus: SimulatedBus
     outbox: HeldOutbox
+    consumer: Consumer
     deps: ApprovalDeps
 
 
@@ -82,6 +82,7 @@ class Executor:
 
     bus: SimulatedBus
     outbox: HeldOutbox
+    consumer: Consumer
     deps: ExecutorDeps
     passes: list["Attempt"] = field(default_factory=list)
 
@@ -274,12 +275,12 @@ class World:
         bus = SimulatedBus(self.broker, "approval")
         outbox = HeldOutbox(pool, bus)
         deps = ApprovalDeps(pool=pool, outbox=outbox, signer=self.signer, changed=lambda ids: None)
-        Consumer(
+        consumer = Consumer(
             bus,
             pool,
             {event: self._watched(partial(handle, deps)) for event, handle in approval_consumer.HANDLERS.items()},
         )
-        return Approver(bus, outbox, deps)
+        return Approver(bus, outbox, consumer, deps)
 
     def _executor(self, name: str) -> Executor:
         pool = self.pools["executor"]
@@ -295,12 +296,12 @@ class World:
             wake=lambda: None,
             abandon=lambda run_ids: None,  # a handler need not notice
         )
-        Consumer(
+        consumer = Consumer(
             bus,
             pool,
             {event: self._watched(partial(handle, deps)) for event, handle in executor_consumer.HANDLERS.items()},
         )
-        return Executor(bus, outbox, deps)
+        return Executor(bus, outbox, consumer, deps)
 
     def _watched(
         self, handle: Callable[[Sequence[CloudEvent[Any]]], Awaitable[None]]
@@ -339,6 +340,7 @@ class World:
             await self._listen(bodies)
         else:
             await replica.bus.receivers[messages[0].type](bodies)
+            await replica.consumer.acknowledge()
         self.seen[f"delivered {messages[0].type}"] += len(messages)
         if not again:
             for message in messages:
@@ -354,7 +356,9 @@ class World:
                 self.opened.add(str(event.data.approval_id))
             sender = producer(event.source)
             assert sender is not None
-            self.broker.acks.append((sender, Acks("notifier", [UUID(event.id)])))
+            row = row_id(event.id)
+            assert row is not None
+            self.broker.acks.append((sender, Acks("notifier", [row])))
 
     async def deliver_acks(self, *, lose: bool = False) -> None:
         """Tell producers what has been committed; or lose that."""

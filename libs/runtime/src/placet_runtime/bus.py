@@ -18,10 +18,10 @@ Receive = Callable[[Sequence[bytes]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Acks:
-    """A subscriber has committed these events of ours."""
+    """A subscriber has committed all events of these rows of our outbox."""
 
     subscriber: Service
-    event_ids: Sequence[UUID]
+    rows: Sequence[UUID]
 
 
 class BusUnavailable(ConnectionError):
@@ -63,5 +63,5 @@ class Bus(Protocol):
             BusUnavailable: it is unknown whether the broker has it.
         """
 
-    async def acknowledge(self, producer: Service, event_ids: Sequence[UUID]) -> None:
-        """Tell a producer that its events are committed here. May get lost: then the producer sends again."""
+    async def acknowledge(self, producer: Service, rows: Sequence[UUID]) -> None:
+        """Tell a producer that the events of these rows of its outbox are committed here. May get lost: then the producer sends again."""

@@ -1,5 +1,6 @@
 """From messages to handlers: read, hand over in batches, put into quarantine what cannot be, acknowledge the rest."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -16,6 +17,7 @@ from placet_contracts.events import Event
 from placet_contracts.topology import Service, producer
 from placet_runtime import quarantine
 from placet_runtime.bus import Bus
+from placet_runtime.outbox import row_id
 from placet_runtime.postgres import UNAVAILABLE, Pool
 from placet_runtime.quarantine import Quarantined, Refused
 
@@ -27,6 +29,7 @@ Handle: TypeAlias = Callable[[Sequence[CloudEvent[Any]]], Awaitable[None]]
 MAX_BODY = 4 * 1024 * 1024
 _TRIES = 5
 _RETRIES = 50  # in one round
+_GATHER_ACKS = 0.25  # seconds; nobody waits for them, and an outbox sends nothing again for much longer
 
 
 class Permanent(Exception):
@@ -45,6 +48,8 @@ class Consumer:
         self._pool = pool
         self._handlers = {event.type: handle for event, handle in handlers.items()}
         self._failures: dict[tuple[str, str], int] = {}
+        self._committed: defaultdict[Service, set[UUID]] = defaultdict(set)  # rows that are to be acknowledged
+        self._to_acknowledge = asyncio.Event()
         for type in self._handlers:
             bus.subscribe(type, partial(self._receive, type))
         bus.subscribe_dead(self._bury)
@@ -65,10 +70,29 @@ class Consumer:
                 await quarantine.take(self._pool, kept.id)
                 log.info("message.retried", id=str(kept.id))
 
+    async def acknowledge(self) -> None:
+        """Tell producers what has been committed since the last time."""
+        committed = {producer: rows for producer, rows in self._committed.items() if rows}
+        self._committed.clear()
+        for service, rows in committed.items():
+            await self._bus.acknowledge(service, list(rows))
+
+    async def keep_acknowledging(self) -> None:
+        """Acknowledge what gathers, for ever: many at a time, soon, and never when there is nothing."""
+        while True:
+            await self._to_acknowledge.wait()
+            await asyncio.sleep(_GATHER_ACKS)
+            self._to_acknowledge.clear()
+            await self.acknowledge()
+
     async def _receive(self, type: str, bodies: Sequence[bytes]) -> None:
         events, refused = await self._take_in(type, bodies)
         await quarantine.add(self._pool, self._bus.service, refused)
-        await self._acknowledge(events)
+        for event in events:
+            if (service := producer(event.source)) is not None and (row := row_id(event.id)) is not None:
+                self._committed[service].add(row)
+        if self._committed:
+            self._to_acknowledge.set()
 
     async def _take_in(self, type: str, bodies: Sequence[bytes]) -> tuple[list[CloudEvent[Event]], list[Refused]]:
         """Have what can be read handled; the events that were read, and what is refused for good."""
@@ -135,14 +159,6 @@ class Consumer:
         self._failures.pop(key, None)
         return Refused(event.type, _reason(error), cloudevents.encode(event))
 
-    async def _acknowledge(self, events: Sequence[CloudEvent[Event]]) -> None:
-        by_producer: dict[Service, list[UUID]] = defaultdict(list)
-        for event in events:
-            if (service := producer(event.source)) is not None and (id := _own_id(event.id)) is not None:
-                by_producer[service].append(id)
-        for service, ids in by_producer.items():
-            await self._bus.acknowledge(service, ids)
-
     async def _bury(self, bodies: Sequence[bytes]) -> None:
         reason = "delivered too often without being settled"
         await quarantine.add(self._pool, self._bus.service, [Refused("dead", reason, body) for body in bodies])
@@ -171,10 +187,3 @@ def _type(kept: Quarantined) -> str:
     except (NotAnEvent, IndexError):
         return kept.type
     return str(value.get("type")) if isinstance(value, dict) else kept.type
-
-
-def _own_id(id: str) -> UUID | None:
-    try:
-        return UUID(id)
-    except ValueError:
-        return None

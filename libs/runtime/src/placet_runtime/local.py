@@ -80,10 +80,10 @@ class LocalBus:
             if pump:
                 pump.put(body)
 
-    async def acknowledge(self, producer: Service, event_ids: Sequence[UUID]) -> None:
+    async def acknowledge(self, producer: Service, rows: Sequence[UUID]) -> None:
         bus = self._broker.buses.get(producer)
         if bus is not None and bus._receive_acks is not None:
-            await bus._receive_acks([Acks(self._service, event_ids)])
+            await bus._receive_acks([Acks(self._service, rows)])
 
 
 async def _nothing_to_settle(messages: Sequence[bytes]) -> None:

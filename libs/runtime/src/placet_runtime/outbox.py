@@ -1,8 +1,8 @@
 """The transactional outbox: a state change and the events that tell of it commit together, or not at all.
 
-1. A handler changes state and emits events in one transaction; they are rows in ``outbox``.
+1. A handler changes state and emits events in one transaction; those of one type are one row in ``outbox``.
 2. After COMMIT the rows go straight from memory to the bus. No polling, no second read.
-3. A subscriber that has committed an event says so (an *ack*), and its row is deleted.
+3. A subscriber that has committed a row's events says so (an *ack*), and the row is deleted.
 4. What was not acknowledged in time is sent again, with back-off: it is lost only if Postgres loses it. That covers a
    process that died after COMMIT, a broker that was wiped, a queue that was deleted, a subscriber that is down.
 
@@ -10,11 +10,11 @@ So a subscriber may see an event many times and in any order; its handlers compa
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from itertools import groupby
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
@@ -37,21 +37,34 @@ Emit: TypeAlias = Callable[[Iterable[Event]], None]
 
 RESEND_AFTER = timedelta(seconds=10)
 RESEND_AT_MOST_EVERY = timedelta(minutes=10)
-_SWEEP = 500
-_MESSAGE_EVENTS = 256
+_SWEEP = 100
+_ROW_BYTES = 128 * 1024
 _MESSAGE_BYTES = 512 * 1024
-_HELD = 20_000
+_HELD = 5_000
 
-RESENT = Counter("placet_outbox_resent_total", "Events sent again because nobody had acknowledged them", ["service"])
+RESENT = Counter("placet_outbox_resent_total", "Rows sent again because nobody had acknowledged them", ["service"])
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An event as it stands in the outbox."""
+    """A row of the outbox: events of one type, encoded, with commas between them."""
 
     id: UUID
     type: str
-    body: bytes
+    events: bytes
+
+
+def event_id(row: UUID, place: int) -> str:
+    """The id of an event in its row; ids of events differ, and lead back to what is to be acknowledged."""
+    return f"{row}/{place}"
+
+
+def row_id(event_id: str) -> UUID | None:
+    """The row that an event of ours came in; ``None`` for an id that somebody else has made."""
+    try:
+        return UUID(event_id.partition("/")[0])
+    except ValueError:
+        return None
 
 
 class Outbox:
@@ -77,7 +90,7 @@ class Outbox:
             async with conn.transaction():
                 yield conn, emitted.extend
                 if emitted:
-                    outgoing = [self._envelope(event) for event in emitted]
+                    outgoing = list(self._rows(emitted))
                     await _insert(conn, outgoing)
                 fail.point("outbox.before_commit")
             fail.point("outbox.after_commit")
@@ -96,11 +109,11 @@ class Outbox:
             due = await _claim_due(self._pool)
             if due:
                 RESENT.labels(self._bus.service).inc(len(due))
-                log.info("outbox.sent_again", events=len(due))
+                log.info("outbox.sent_again", rows=len(due))
                 try:
                     await self._publish(due)
                 except BusUnavailable:
-                    await _postpone(self._pool, [event.id for event in due])
+                    await _postpone(self._pool, [row.id for row in due])
                     raise
             if len(due) < _SWEEP:
                 return
@@ -116,11 +129,22 @@ class Outbox:
             try:
                 await self._publish(offered)
             except BusUnavailable as error:  # the sweep sends them later
-                log.warning("outbox.relay_failed", events=len(offered), error=str(error))
+                log.warning("outbox.relay_failed", rows=len(offered), error=str(error))
 
-    def _envelope(self, event: Event) -> Outgoing:
-        id = uuid7()
-        return Outgoing(id, event.type, cloudevents.encode(CloudEvent(str(id), self._source, event)))
+    def _rows(self, emitted: Sequence[Event]) -> Iterator[Outgoing]:
+        time = datetime.now(UTC)
+        by_type: defaultdict[str, list[Event]] = defaultdict(list)
+        for event in emitted:
+            by_type[event.type].append(event)
+        for type, events in by_type.items():
+            id, encoded, size = uuid7(), list[bytes](), 0
+            for event in events:
+                if size >= _ROW_BYTES:
+                    yield Outgoing(id, type, cloudevents.join(encoded))
+                    id, encoded, size = uuid7(), [], 0
+                encoded.append(cloudevents.encode(CloudEvent(event_id(id, len(encoded)), self._source, event, time)))
+                size += len(encoded[-1])
+            yield Outgoing(id, type, cloudevents.join(encoded))
 
     def _offer(self, outgoing: Sequence[Outgoing]) -> None:
         # A bus that is away must not fill the memory: beyond this the sweep takes them from the table.
@@ -128,9 +152,11 @@ class Outbox:
             self._offered.extend(outgoing)
             self._wake.set()
 
-    async def _publish(self, events: Sequence[Outgoing]) -> None:
-        by_type = groupby(sorted(events, key=lambda event: event.type), key=lambda event: event.type)
-        messages = [(type, body) for type, of_type in by_type for body in _messages(event.body for event in of_type)]
+    async def _publish(self, rows: Sequence[Outgoing]) -> None:
+        by_type: defaultdict[str, list[bytes]] = defaultdict(list)
+        for row in rows:
+            by_type[row.type].append(row.events)
+        messages = [(type, body) for type, events in by_type.items() for body in _messages(events)]
         results = await asyncio.gather(
             *(self._bus.publish(type, body) for type, body in messages), return_exceptions=True
         )
@@ -142,43 +168,41 @@ class Outbox:
         await asyncio.gather(*(self._delete.submit(ack) for ack in acks))
 
     async def _delete_acknowledged(self, acks: Sequence[Acks]) -> Sequence[None]:
-        rows = [(event_id, ack.subscriber) for ack in acks for event_id in ack.event_ids]
+        rows = [(id, ack.subscriber) for ack in acks for id in ack.rows]
         await self._pool.execute(
             """
             DELETE FROM outbox AS o
-             USING unnest($1::uuid[], $2::text[]) AS a (event_id, subscriber)
-             WHERE o.event_id = a.event_id AND o.subscriber = a.subscriber
+             USING unnest($1::uuid[], $2::text[]) AS a (id, subscriber)
+             WHERE o.id = a.id AND o.subscriber = a.subscriber
             """,
             *columns(rows, 2),
         )
         return [None] * len(acks)
 
 
-def _messages(bodies: Iterable[bytes]) -> Iterable[bytes]:
-    """Encoded events, gathered into messages of bounded size."""
+def _messages(rows: Iterable[bytes]) -> Iterator[bytes]:
+    """Rows, gathered into messages of bounded size."""
     gathered: list[bytes] = []
     size = 0
-    for body in bodies:
-        if gathered and (len(gathered) == _MESSAGE_EVENTS or size + len(body) > _MESSAGE_BYTES):
-            yield cloudevents.join(gathered)
+    for events in rows:
+        if gathered and size + len(events) > _MESSAGE_BYTES:
+            yield cloudevents.batch(gathered)
             gathered, size = [], 0
-        gathered.append(body)
-        size += len(body)
+        gathered.append(events)
+        size += len(events)
     if gathered:
-        yield cloudevents.join(gathered)
+        yield cloudevents.batch(gathered)
 
 
-async def _insert(conn: Connection, events: Sequence[Outgoing]) -> None:
+async def _insert(conn: Connection, outgoing: Sequence[Outgoing]) -> None:
     rows = [
-        (event.id, subscriber, event.type, event.body.decode())
-        for event in events
-        for subscriber in SUBSCRIBERS[event.type]
+        (row.id, subscriber, row.type, row.events.decode()) for row in outgoing for subscriber in SUBSCRIBERS[row.type]
     ]
     await conn.execute(
         """
-        INSERT INTO outbox (event_id, subscriber, type, body, next_send_at)
-        SELECT e.event_id, e.subscriber, e.type, e.body, now() + $5::interval
-          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS e (event_id, subscriber, type, body)
+        INSERT INTO outbox (id, subscriber, type, events, next_send_at)
+        SELECT r.id, r.subscriber, r.type, r.events, now() + $5::interval
+          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS r (id, subscriber, type, events)
         """,
         *columns(rows, 4),
         RESEND_AFTER,
@@ -186,32 +210,32 @@ async def _insert(conn: Connection, events: Sequence[Outgoing]) -> None:
 
 
 async def _claim_due(pool: Pool) -> list[Outgoing]:
-    """Events that are due to be sent again. Skips what another replica has claimed."""
+    """Rows that are due to be sent again. Skips what another replica has claimed."""
     rows = await pool.fetch(
         """
         UPDATE outbox AS o
            SET sends = o.sends + 1,
                next_send_at = now() + least($2::interval * power(2, least(o.sends, 20)), $3::interval)
-          FROM (SELECT event_id, subscriber FROM outbox
+          FROM (SELECT id, subscriber FROM outbox
                  WHERE next_send_at <= now()
                  ORDER BY next_send_at LIMIT $1
                    FOR UPDATE SKIP LOCKED) AS due
-         WHERE o.event_id = due.event_id AND o.subscriber = due.subscriber
-        RETURNING o.event_id, o.type, o.body
+         WHERE o.id = due.id AND o.subscriber = due.subscriber
+        RETURNING o.id, o.type, o.events
         """,
         _SWEEP,
         RESEND_AFTER,
         RESEND_AT_MOST_EVERY,
     )
-    return [Outgoing(row["event_id"], row["type"], row["body"].encode()) for row in rows]
+    return [Outgoing(row["id"], row["type"], row["events"].encode()) for row in rows]
 
 
-async def _postpone(pool: Pool, event_ids: Sequence[UUID]) -> None:
+async def _postpone(pool: Pool, ids: Sequence[UUID]) -> None:
     """They did not get out: try soon again, and do not count it."""
     await pool.execute(
         """
         UPDATE outbox SET next_send_at = now() + interval '2 seconds', sends = greatest(sends - 1, 1)
-         WHERE event_id = ANY ($1::uuid[])
+         WHERE id = ANY ($1::uuid[])
         """,
-        event_ids,
+        ids,
     )

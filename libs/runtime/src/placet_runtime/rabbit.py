@@ -111,15 +111,15 @@ class RabbitBus:
         except _ERRORS as error:
             raise BusUnavailable(f"{error.__class__.__name__}: {error}") from error
 
-    async def acknowledge(self, producer: Service, event_ids: Sequence[UUID]) -> None:
+    async def acknowledge(self, producer: Service, rows: Sequence[UUID]) -> None:
         if self._acks is None:
             return
-        body = _ACKS.dump_json(Acks(self._service, event_ids))
+        body = _ACKS.dump_json(Acks(self._service, rows))
         message = Message(body, content_type="application/json", delivery_mode=DeliveryMode.NOT_PERSISTENT)
         try:
             await self._acks.publish(message, routing_key=producer, mandatory=False, timeout=_TIMEOUT)
         except _ERRORS as error:
-            log.info("bus.ack_lost", producer=producer, events=len(event_ids), error=str(error))
+            log.info("bus.ack_lost", producer=producer, rows=len(rows), error=str(error))
 
     async def _exchange(self) -> AbstractExchange:
         try:

@@ -72,6 +72,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         async with bus.open():
             loops.forever("relay", outbox.relay)
             loops.every("sweep", 1, outbox.sweep)
+            loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
             loops.every("expire", 0.5, partial(decisions.expire, deps))
             async with loops.running():
@@ -97,6 +98,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                 finally:
                     await bus.stop_receiving()
                     await outbox.flush()
+                    await consumer.acknowledge()
 
 
 def build(settings: Settings, stopping: asyncio.Event) -> Starlette:

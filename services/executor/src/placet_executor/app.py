@@ -79,6 +79,7 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
             loops.forever("claim", worker.claim)
             loops.every("keep", min(1.0, settings.lease.total_seconds() / 6), worker.keep)
             loops.every("register", 5, partial(leases.register, deps))
+            loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
             loops.every("reconcile", 1, partial(leases.reconcile, deps))
             loops.forever("listen", partial(listen, dsn, "executor", DUE, slots.wake))
@@ -92,6 +93,7 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
                     await loops.stop()
                     await leases.forget(deps)
                     await outbox.flush()
+                    await consumer.acknowledge()
 
 
 def build(settings: Settings, app: Placet) -> Starlette:

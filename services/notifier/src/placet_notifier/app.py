@@ -69,6 +69,7 @@ async def service(settings: Settings, bus: Bus) -> AsyncIterator[Notifier]:
         async with bus.open(), loops.running():
             loops.forever("relay", deps.outbox.relay)
             loops.every("sweep", 1, deps.outbox.sweep)
+            loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
             loops.every("deliver", 0, worker.round)
             try:
@@ -77,6 +78,7 @@ async def service(settings: Settings, bus: Bus) -> AsyncIterator[Notifier]:
                 await bus.stop_receiving()
                 await worker.drain(settings.drain)
                 await deps.outbox.flush()
+                await consumer.acknowledge()
 
 
 def build(settings: Settings, stopping: asyncio.Event) -> Starlette:
