@@ -17,6 +17,7 @@ from kit.forgery import Forger
 from kit.lessons import done, gates
 from kit.product import Product
 from kit.waiting import eventually
+from placet import publish_start
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -45,27 +46,27 @@ async def test_a_decision_may_come_before_anybody_has_seen_the_pause(placet: Pro
     assert [(await placet.ended(run_id))["output"] for run_id in run_ids] == list(range(30))
 
 
-async def test_a_decision_may_come_before_the_news_of_the_pause(fragile: Product, amqp_url: str) -> None:
-    """The approval service hears of the request and not of the pause; decided then, the run goes on all the same."""
+async def test_a_decision_may_come_before_the_news_of_its_run(fragile: Product, amqp_url: str) -> None:
+    """The approval service hears what a run asks before it hears of the run; decided then, the run goes on."""
     name = f"{fragile.running.namespace}.approval.run.changed.v1"
     async with await aio_pika.connect(amqp_url) as connection:
         channel = await connection.channel()
         queue = await channel.get_queue(name)
         await queue.unbind(fragile.running.namespace, "run.changed.v1")
-        run_id = await fragile.start("one-gate", "x")
+        await publish_start(amqp_url, "one-gate", "x", run_id="heard-late", namespace=fragile.running.namespace)
 
         async def asked() -> Any:
-            return (await fragile.http.get("/v1/approvals", params={"runId": run_id})).json()["items"]
+            return (await fragile.http.get("/v1/approvals", params={"runId": "heard-late"})).json()["items"]
 
         await eventually(asked)
         [approval] = await asked()
-        assert (await fragile.run(run_id))["status"] == "ready"
+        assert (await fragile.run("heard-late"))["status"] == "paused"
         await fragile.approve(approval)
-        await eventually(lambda: asyncio.sleep(0, "effect" in done[run_id]))
+        await eventually(lambda: asyncio.sleep(0, "effect" in done["heard-late"]))
         await queue.bind(fragile.running.namespace, "run.changed.v1")
 
     await fragile.running.query("executor", "UPDATE outbox SET next_send_at = now()")
-    assert (await fragile.ended(run_id))["output"] == "x"
+    assert (await fragile.ended("heard-late"))["output"] == "x"
 
 
 async def test_a_resolution_that_is_repeated_at_every_turn_counts_once(placet: Product, forger: Forger) -> None:

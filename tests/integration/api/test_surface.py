@@ -10,6 +10,7 @@ import pytest
 from starlette.routing import Route
 
 from kit.product import Product, problem
+from kit.waiting import eventually
 from placet_approval.api.operations import ENDPOINTS
 from placet_approval.api.routes import ROUTES
 
@@ -34,7 +35,8 @@ def paths(pending: dict[str, Any]) -> list[str]:
 
 
 async def state(placet: Product) -> str:
-    """A digest over all rows."""
+    """A digest over all rows, once what happened before is acknowledged."""
+    await eventually(lambda: _is_acknowledged(placet))
     rows = [
         row["row"]
         for schema, tables in STATE.items()
@@ -45,6 +47,10 @@ async def state(placet: Product) -> str:
         )
     ]
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+async def _is_acknowledged(placet: Product) -> bool:
+    return await placet.running.query("approval", "SELECT FROM outbox") == []
 
 
 @pytest.mark.parametrize("agent", AGENTS)

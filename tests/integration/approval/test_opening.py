@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from placet_approval.domain import Approval
 from placet_approval.store import approvals, runs
 from placet_contracts.events import ApprovalRequested, RunChanged
 from placet_runtime import migrations, postgres
@@ -23,11 +24,17 @@ async def test_a_cancellation_under_way_is_waited_for(database_url: str) -> None
             async with cancelling.transaction():
                 await runs.cancel(cancelling, [("run", "key:ana")])
                 assert await approvals.cancel_of_runs(cancelling, [("run", "key:ana")]) == []
-                opened = asyncio.create_task(approvals.open_approvals(opening, [request]))
+                opened = asyncio.create_task(_open(opening, request))
                 await _blocked(pool)
             [approval] = await opened
 
     assert (approval.status, approval.resolved_by) == ("cancelled", "key:ana")
+
+
+async def _open(conn: postgres.Connection, request: ApprovalRequested) -> list[Approval]:
+    async with conn.transaction():
+        await runs.pause(conn, [request])
+        return await approvals.open_approvals(conn, [request])
 
 
 async def _blocked(pool: postgres.Pool) -> None:

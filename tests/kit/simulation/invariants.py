@@ -89,15 +89,15 @@ class Invariants:
         assert entry.seq is not None
         assert entry.fence is not None
         seq, fence = (before.seq or 0, before.fence or 0) if before else (0, 0)
-        claimed = (entry.was, entry.status) == ("ready", "running")
+        claimed = entry.status == "running" != entry.was
         assert entry.fence == fence + claimed, f"I8: {entry} after {before}"
-        assert entry.seq == seq + (not claimed), f"I10: {entry} after {before}"
+        assert entry.seq == seq + (not claimed or entry.was is None), f"I10: {entry} after {before}"
         if entry.was == "paused" and entry.status != "cancelled":
             assert entry.gate is not None
             gate = self.gates.get((entry.run_id, entry.gate))
             assert gate is not None, f"I5: {entry} without a gate"
             refused = gate.status in ("rejected", "expired")
-            if entry.status == "ready":
+            if entry.status in ("ready", "running"):
                 resumed = refused and resumes(self.workflows[entry.run_id])
                 assert gate.status == "approved" or resumed, f"I6: {entry}, but {gate}"
             else:
@@ -236,8 +236,11 @@ class Invariants:
 
 def told_together(entries: Sequence[Entry]) -> None:
     """What changed in one transaction was told in it, and nothing else was (I10)."""
+    # Of a pause the request tells. That a run was claimed is told where it was not heard of before, if at all.
     changed = {
-        (e.id, e.seq, e.status) for e in entries if e.kind == "run" and (e.was, e.status) != ("ready", "running")
+        (e.id, e.seq, e.status)
+        for e in entries
+        if e.kind == "run" and e.status != "paused" and (e.status != "running" or e.was == "running")
     }
     paused = {(e.run_id, e.gate) for e in entries if e.kind == "run" and (e.was, e.status) == ("running", "paused")}
     resolved = {(e.id, e.status) for e in entries if e.kind == "approval" and e.status != "pending"}
@@ -248,7 +251,11 @@ def told_together(entries: Sequence[Entry]) -> None:
         return [e for e in once if e.kind == kind]
 
     for what, done, said in (
-        ("runs", changed, [(e.id, e.seq, e.status) for e in told("run.changed.v1")]),
+        (
+            "runs",
+            changed,
+            [(e.id, e.seq, e.status) for e in told("run.changed.v1") if (e.status, e.seq) != ("running", 1)],
+        ),
         ("pauses", paused, [(e.run_id, e.gate) for e in told("approval.requested.v1")]),
         ("gates", paused, [(e.run_id, e.gate) for e in told("gate") if e.status == "open"]),
         ("resolutions", resolved, [(e.id, e.status) for e in told("approval.resolved.v1")]),

@@ -84,9 +84,13 @@ class Machine(RuleBasedStateMachine):
         asked=st.lists(asks, min_size=2, max_size=5),
         decided=st.lists(st.sampled_from((None, "approve", "approve", "reject")), max_size=4),
         seed=seeds,
+        room=st.integers(0, 3),
     )
-    def begin(self, asked: list[tuple[str, str, int | None, int]], decided: list[str | None], seed: int) -> None:
-        """Some runs are on their way, and some of what they ask for is decided."""
+    def begin(
+        self, asked: list[tuple[str, str, int | None, int]], decided: list[str | None], seed: int, room: int
+    ) -> None:
+        """Some runs are on their way, and some of what they ask for is decided. Executors have few slots, or none."""
+        self.world.room = room
         self.start(asked, 0, None)
         if decided:
             votes = [(n, verdict, "key:ana", "right") for n, verdict in enumerate(decided) if verdict is not None]

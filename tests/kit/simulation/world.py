@@ -8,8 +8,8 @@ passes that it executes. The database's clock cannot be set, so time passes by m
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -86,6 +86,36 @@ class Executor:
     deps: ExecutorDeps
     passes: list["Attempt"] = field(default_factory=list)
 
+    async def begun(self) -> int:
+        """Wait until new passes stand still; how many those are."""
+        new = [attempt for attempt in self.passes if not attempt.begun]
+        for attempt in new:
+            attempt.begun = True
+            await attempt.stands()
+        return len(new)
+
+
+class Hands:
+    """Takes as many runs at once as the test says, and begins with them."""
+
+    executor: Executor
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    @contextmanager
+    def room(self, wanted: int) -> Iterator[int]:
+        yield min(wanted, self._world.room)
+
+    def execute(self, claimed: Sequence[Claimed]) -> None:
+        self.executor.passes += [Attempt(self.executor, run) for run in claimed]
+
+    def wake(self) -> None:
+        """The test itself says when to look."""
+
+    def abandon(self, run_ids: Sequence[str]) -> None:
+        """A handler need not notice."""
+
 
 Replica: TypeAlias = Approver | Executor
 Asked: TypeAlias = tuple[Literal["step", "notify", "end"], Any]
@@ -98,6 +128,7 @@ class Attempt:
         self.run = run
         self.executor = executor
         self.asked: Asked | None = None
+        self.begun = False
         self._answer: asyncio.Future[None] | None = None
         self._stands = asyncio.Event()
         self._task = asyncio.create_task(self._drive(), name=f"pass {run.fence} of {run.id}")
@@ -172,6 +203,7 @@ class World:
     def __init__(self, approval: Pool, executor: Pool) -> None:
         self.pools = {"approval": approval, "executor": executor}
         self.seen: Counter[str] = Counter()  # what has happened, over all examples
+        self.room = 0  # slots that executors keep for runs that they take in or resume
         self.signing_key = generate_key()
         self.signer = Signer(self.signing_key)
 
@@ -286,6 +318,7 @@ class World:
         pool = self.pools["executor"]
         bus = SimulatedBus(self.broker, "executor")
         outbox = HeldOutbox(pool, bus)
+        hands = Hands(self)
         deps = ExecutorDeps(
             worker=name,
             app=self.app,
@@ -293,15 +326,15 @@ class World:
             verifier=Verifier(public_key(self.signing_key)),
             lease=LEASE,
             backoff=BACKOFF,
-            wake=lambda: None,
-            abandon=lambda run_ids: None,  # a handler need not notice
+            hands=hands,
         )
         consumer = Consumer(
             bus,
             pool,
             {event: self._watched(partial(handle, deps)) for event, handle in executor_consumer.HANDLERS.items()},
         )
-        return Executor(bus, outbox, consumer, deps)
+        executor = hands.executor = Executor(bus, outbox, consumer, deps)
+        return executor
 
     def _watched(
         self, handle: Callable[[Sequence[CloudEvent[Any]]], Awaitable[None]]
@@ -341,6 +374,8 @@ class World:
         else:
             await replica.bus.receivers[messages[0].type](bodies)
             await replica.consumer.acknowledge()
+            if isinstance(replica, Executor):
+                self.seen["claimed"] += await replica.begun()
         self.seen[f"delivered {messages[0].type}"] += len(messages)
         if not again:
             for message in messages:
@@ -418,12 +453,8 @@ class World:
     # --- passes
 
     async def claim(self, executor: Executor, limit: int) -> None:
-        claimed = await passes.claim(executor.deps, limit)
-        self.seen["claimed"] += len(claimed)
-        for run in claimed:
-            attempt = Attempt(executor, run)
-            executor.passes.append(attempt)
-            await attempt.stands()
+        executor.deps.hands.execute(await passes.claim(executor.deps, limit))
+        self.seen["claimed"] += await executor.begun()
 
     async def go_on(self, attempts: Sequence[Attempt], *, alone: bool = True) -> None:
         """Let passes of one executor write what they stand at, in one batch of each kind, and run to their next write.

@@ -121,7 +121,7 @@ class RunChanged(Event):
 
 
 class ApprovalRequested(Event):
-    """A run paused at a gate and asks for a decision."""
+    """A run paused at a gate and asks for a decision. Tells of the pause, too: ``seq``, ``attempt``, ``at``."""
 
     type: ClassVar[str] = "approval.requested.v1"
 
@@ -138,6 +138,9 @@ class ApprovalRequested(Event):
     destinations: list[Destination] = Field(default_factory=list)
     expires_in: float | None = None  # seconds, counted from the moment the approval opens
     requested_by: str | None = None
+    seq: int = 0  # of the run, as in `RunChanged`; 0: the pause is told by a `RunChanged` of its own
+    attempt: int = 1
+    at: datetime | None = None
 
 
 class ApprovalOpened(Event):

@@ -64,4 +64,7 @@ class Bus(Protocol):
         """
 
     async def acknowledge(self, producer: Service, rows: Sequence[UUID]) -> None:
-        """Tell a producer that the events of these rows of its outbox are committed here. May get lost: then the producer sends again."""
+        """Tell a producer that the events of these rows of its outbox are committed here.
+
+        May get lost: then the producer sends them again.
+        """

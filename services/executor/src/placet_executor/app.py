@@ -59,8 +59,7 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
             verifier=Verifier(settings.verify_keys),
             lease=settings.lease,
             backoff=settings.retry_backoff,
-            wake=slots.wake,
-            abandon=slots.abandon,
+            hands=slots,
         )
         worker = Worker(deps, slots)
         consumer = Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})

@@ -10,12 +10,14 @@
                |
                '-----> rejected refused or expired
 
+    running at once, instead of ready, where a worker takes it in or resumes it that has a slot free
+
     cancelled from ready, running and paused
 """
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -61,8 +63,21 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What a worker would take at once, under a lease: up to ``room`` runs of what it serves, (workflow, version)."""
+
+    worker: str
+    served: Sequence[tuple[str, int]]
+    lease: timedelta
+    room: int
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
-    """A run that this worker holds under a lease; ``fence`` proves it with each write."""
+    """A run that this worker holds under a lease; ``fence`` proves it with each write.
+
+    ``steps`` and ``approvals`` are what it has behind it: nothing on its first pass.
+    """
 
     id: str
     fence: int
@@ -71,8 +86,8 @@ class Claimed:
     input: Json
     requested_by: str | None
     failures: int
-    steps: Mapping[str, Json]
-    approvals: Mapping[str, Approval]
+    steps: Mapping[str, Json] = field(default_factory=dict)
+    approvals: Mapping[str, Approval] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,13 @@
 """The passes that this worker executes now, and the signal that more may be due."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
+
+from placet_executor.domain import Claimed
 
 
 @dataclass(slots=True)
@@ -29,25 +33,42 @@ class Slots:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._slots: dict[str, Slot] = {}
+        self._kept = 0
         self._due = asyncio.Event()
+        self._pass: Callable[[Claimed], Coroutine[None, None, None]]
+        self.behind = True
+        """Whether runs may wait that were due before those that come now."""
+
+    def begin_with(self, pass_: Callable[[Claimed], Coroutine[None, None, None]]) -> None:
+        """What executes one pass."""
+        self._pass = pass_
 
     def __iter__(self) -> Iterator[Slot]:
         return iter(list(self._slots.values()))
 
     @property
     def free(self) -> int:
-        return self._limit - len(self._slots)
+        return self._limit - len(self._slots) - self._kept
 
-    def put(self, slot: Slot) -> None:
-        self._slots[slot.run_id] = slot
-        slot.task.add_done_callback(lambda _: self._leave(slot))
+    @contextmanager
+    def room(self, wanted: int) -> Iterator[int]:
+        kept = 0 if self.behind else min(wanted, self.free)
+        self._kept += kept
+        try:
+            yield kept
+        finally:
+            self._kept -= kept
+
+    def execute(self, claimed: Sequence[Claimed]) -> None:
+        for run in claimed:
+            slot = Slot(run.id, run.fence, asyncio.create_task(self._pass(run), name=f"run {run.id}"))
+            self._slots[run.id] = slot
+            slot.task.add_done_callback(partial(self._leave, slot))
 
     def wake(self) -> None:
-        """Have the worker look for due runs."""
         self._due.set()
 
     def abandon(self, run_ids: Sequence[str]) -> None:
-        """Cancel passes whose runs were taken away."""
         for run_id in run_ids:
             if (slot := self._slots.get(run_id)) is not None:
                 slot.task.cancel()
@@ -61,8 +82,8 @@ class Slots:
             return
         self._due.clear()
 
-    def _leave(self, slot: Slot) -> None:
+    def _leave(self, slot: Slot, _: asyncio.Task[None]) -> None:
         if self._slots.get(slot.run_id) is slot:
-            if self.free == 0:
+            if self.free <= 0:
                 self.wake()
             del self._slots[slot.run_id]

@@ -15,7 +15,7 @@ from placet_contracts.events import ApprovalRequested
 from placet_executor.deps import Deps
 from placet_executor.domain import Claimed, Ending, LeaseLost, after_failure, fitting
 from placet_executor.handlers import leases, passes
-from placet_executor.slots import Slot, Slots
+from placet_executor.slots import Slots
 from placet_runtime.batching import Batcher
 from placet_runtime.postgres import UNAVAILABLE
 
@@ -37,6 +37,7 @@ class Worker:
     def __init__(self, deps: Deps, slots: Slots) -> None:
         self._deps = deps
         self._slots = slots
+        slots.begin_with(self._execute)
         self._steps: Batcher[passes.Recorded, None] = Batcher(lambda items: passes.record_steps(deps, items))
         self._notifications: Batcher[passes.Asked, None] = Batcher(
             lambda items: passes.record_notifications(deps, items)
@@ -49,11 +50,10 @@ class Worker:
         """Take what is due, for ever, as long as slots are free."""
         while True:
             limit = min(self._slots.free, _CLAIM)
-            claimed = await passes.claim(self._deps, limit) if limit else []
-            for run in claimed:
-                task = asyncio.create_task(self._execute(run), name=f"run {run.id}")
-                self._slots.put(Slot(run.id, run.fence, task))
-            if not limit or len(claimed) < limit:
+            claimed = await passes.claim(self._deps, limit) if limit > 0 else []
+            self._slots.execute(claimed)
+            self._slots.behind = len(claimed) == limit
+            if limit <= 0 or len(claimed) < limit:
                 await self._slots.due(_POLL)
 
     async def keep(self) -> None:

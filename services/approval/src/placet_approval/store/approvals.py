@@ -19,15 +19,13 @@ _COLUMNS = """a.id, a.run_id, a.workflow, a.version, a.gate, a.status, a.title, 
 async def open_approvals(conn: Connection, requests: Sequence[ApprovalRequested]) -> list[Approval]:
     """Open what is asked for and was not opened before; one whose run is cancelled or has ended opens as cancelled.
 
-    The runs' rows, which are there already, are locked against a cancellation at the same time.
+    The runs' rows are there already, and locked against a cancellation at the same time.
     """
     rows = await conn.fetch(
         f"""
-        WITH known AS (
-            SELECT id, cancelled_by, ended_at FROM runs WHERE id = ANY ($2::text[]) ORDER BY id FOR SHARE),
-        gone AS (
-            SELECT id, coalesce(cancelled_by, 'run') AS by FROM known
-             WHERE cancelled_by IS NOT NULL OR ended_at IS NOT NULL)
+        WITH gone AS (
+            SELECT id, coalesce(cancelled_by, 'run') AS by FROM runs
+             WHERE id = ANY ($2::text[]) AND (cancelled_by IS NOT NULL OR ended_at IS NOT NULL))
         INSERT INTO approvals AS a (id, run_id, workflow, version, gate, title, message, context, input, digest,
                                     requested_by, notified, expires_at, status, resolved_at, resolved_by, channel)
         SELECT s.id, s.run_id, s.workflow, s.version, s.gate, s.title, s.message, s.context::json, s.input::json,

@@ -117,22 +117,31 @@ async def follow(conn: Connection, changes: Sequence[RunChanged]) -> list[tuple[
     return [(row["id"], row["status"], row["cancelled_by"]) for row in rows]
 
 
-async def meet(conn: Connection, requests: Sequence[ApprovalRequested]) -> None:
-    """Write down runs that are heard of by what they ask for, so that there is a row to lock."""
+async def pause(conn: Connection, requests: Sequence[ApprovalRequested]) -> None:
+    """Show runs as paused, where that is news, and write down those that are heard of for the first time.
+
+    Every one of them has a row afterwards, which stays locked against a cancellation until the transaction ends.
+    """
     await conn.execute(
         """
-        INSERT INTO runs (id, workflow, version, status, gate, input, requested_by)
-        SELECT m.id, m.workflow, m.version, 'paused', m.gate, m.input::json, m.requested_by
-          FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[])
-               AS m (id, workflow, version, gate, input, requested_by)
-        ON CONFLICT DO NOTHING
+        INSERT INTO runs AS r (id, workflow, version, status, seq, attempt, gate, input, requested_by, updated_at)
+        SELECT p.id, p.workflow, p.version, 'paused', p.seq, p.attempt, p.gate, p.input::json, p.requested_by,
+               coalesce(p.at, now())
+          FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::integer[], $6::text[], $7::text[],
+                      $8::text[], $9::timestamptz[])
+               AS p (id, workflow, version, seq, attempt, gate, input, requested_by, at)
+        ON CONFLICT (id) DO UPDATE
+           SET workflow = excluded.workflow, version = excluded.version, status = 'paused', seq = excluded.seq,
+               attempt = excluded.attempt, parked = false, gate = excluded.gate, error = NULL,
+               updated_at = excluded.updated_at
+         WHERE r.seq < excluded.seq
         """,
         *columns(
             [
-                (r.run_id, r.workflow, r.version, r.gate, to_json(r.input).decode(), r.requested_by)
-                for r in sorted(requests, key=lambda request: request.run_id)
+                (r.run_id, r.workflow, r.version, r.seq, r.attempt, r.gate, _text(r.input), r.requested_by, r.at)
+                for r in _last_of_each(requests)
             ],
-            6,
+            9,
         ),
     )
 
@@ -140,7 +149,7 @@ async def meet(conn: Connection, requests: Sequence[ApprovalRequested]) -> None:
 async def complete(conn: Connection, changes: Sequence[RunChanged]) -> None:
     """Add how runs began, where a later change was faster than the first, or another start than was asked for here."""
     rows = [
-        (c.run_id, to_json(c.started.input).decode(), c.started.requested_by, c.started.created_at)
+        (c.run_id, _text(c.started.input), c.started.requested_by, c.started.created_at)
         for c in changes
         if c.started is not None
     ]
@@ -182,11 +191,21 @@ def _row(change: RunChanged) -> tuple[Any, ...]:
         change.attempt,
         change.parked,
         change.gate,
-        to_json(change.output).decode() if change.status == "completed" else None,
+        _text(change.output) if change.status == "completed" else None,
         None if change.error is None else change.error.model_dump_json(by_alias=True),
-        None if started is None else to_json(started.input).decode(),
+        None if started is None else _text(started.input),
         None if started is None else started.requested_by,
         None if started is None else started.created_at,
         change.at,
         change.status in ENDED,
     )
+
+
+def _last_of_each(requests: Sequence[ApprovalRequested]) -> list[ApprovalRequested]:
+    """The newest request of each run, in the order of their ids."""
+    newest = {request.run_id: request for request in sorted(requests, key=lambda request: request.seq)}
+    return [newest[run_id] for run_id in sorted(newest)]
+
+
+def _text(value: Any) -> str:
+    return to_json(value).decode()

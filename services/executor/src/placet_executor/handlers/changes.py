@@ -1,7 +1,6 @@
 """How a transition is told to others."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from pydantic_core import from_json
 
@@ -13,7 +12,7 @@ from placet_runtime.postgres import Connection
 DUE = "placet_due"  # the channel on which executors hint each other at due runs
 
 
-def changed(change: Change, *, approval_id: UUID | None = None, started: RunStarted | None = None) -> RunChanged:
+def changed(change: Change, *, started: RunStarted | None = None) -> RunChanged:
     """The event that tells of a run's transition."""
     return RunChanged(
         run_id=change.id,
@@ -24,7 +23,6 @@ def changed(change: Change, *, approval_id: UUID | None = None, started: RunStar
         at=change.updated_at,
         attempt=max(change.failures, 1) if change.status == "failed" else change.failures + 1,
         gate=change.gate,
-        approval_id=approval_id,
         parked=change.parked,
         output=None if change.output is None else from_json(change.output),
         error=None if change.error is None else RunError.model_validate_json(change.error),

@@ -10,7 +10,7 @@ from placet_contracts.digest import digest
 from placet_contracts.events import MAX_INPUT, RunCancel, RunStarted, WorkflowStart
 from placet_contracts.topology import producer
 from placet_executor.deps import Deps
-from placet_executor.domain import Change, Start
+from placet_executor.domain import Change, Claimed, Start
 from placet_executor.handlers.changes import changed, hint_others
 from placet_executor.store import runs
 from placet_runtime import quarantine
@@ -19,25 +19,37 @@ from placet_runtime.quarantine import Refused
 
 
 async def on_workflow_start(deps: Deps, events: Sequence[CloudEvent[WorkflowStart]]) -> None:
-    """Take runs in. The same event or run id starts one run; with another content it is refused, and kept."""
+    """Take runs in, and begin with them where a slot is free.
+
+    The same event or run id starts one run; with another content it is refused, and kept.
+    """
     starts = [_start(event) for event in events]
-    asked: dict[tuple[str, str, str], CloudEvent[WorkflowStart]] = {}
+    asked: dict[tuple[str, str, str], tuple[Start, CloudEvent[WorkflowStart]]] = {}
     for start, event in zip(starts, events, strict=True):
-        asked.setdefault((start.run_id, event.source, event.id), event)  # of two in one batch, the first is taken
-    async with deps.outbox.transaction() as (conn, emit):
-        taken = await runs.take_in(conn, starts)
-        emit(changed(change, started=_started(change, asked[change.id, *event])) for change, event in taken)
-        await hint_others(deps, conn, [change for change, _ in taken])
-        if len(taken) < len(starts):
-            by_id, by_event = await runs.digests(conn, starts)
-            contradicting = [
-                Refused(WorkflowStart.type, reason, encode(event))
-                for start, event in zip(starts, events, strict=True)
-                if (reason := _contradiction(start, event.data.run_id, by_id, by_event)) is not None
+        asked.setdefault((start.run_id, event.source, event.id), (start, event))  # of two in one batch, the first
+    with deps.hands.room(len(starts)) as room:
+        async with deps.outbox.transaction() as (conn, emit):
+            taken = [
+                (change, *asked[change.id, *event])
+                for change, event in await runs.take_in(conn, starts, deps.offer(room))
             ]
-            await quarantine.add(conn, "executor", contradicting)
-    if any(not change.parked for change, _ in taken):
-        deps.wake()
+            emit(
+                changed(change, started=_started(change, event))
+                for change, _, event in taken
+                if change.status == "ready" or not _is_known(event)
+            )
+            await hint_others(deps, conn, [change for change, *_ in taken])
+            if len(taken) < len(starts):
+                by_id, by_event = await runs.digests(conn, starts)
+                contradicting = [
+                    Refused(WorkflowStart.type, reason, encode(event))
+                    for start, event in zip(starts, events, strict=True)
+                    if (reason := _contradiction(start, event.data.run_id, by_id, by_event)) is not None
+                ]
+                await quarantine.add(conn, "executor", contradicting)
+        deps.hands.execute([_claimed(change, start) for change, start, _ in taken if change.status == "running"])
+    if any(change.status == "ready" and not change.parked for change, *_ in taken):
+        deps.hands.wake()
 
 
 async def on_run_cancel(deps: Deps, events: Sequence[CloudEvent[RunCancel]]) -> None:
@@ -48,7 +60,7 @@ async def on_run_cancel(deps: Deps, events: Sequence[CloudEvent[RunCancel]]) -> 
     async with deps.outbox.transaction() as (conn, emit):
         cancelled = await runs.cancel(conn, sorted({event.data.run_id for event in events}))
         emit(changed(change) for change in cancelled)
-    deps.abandon([change.id for change in cancelled])
+    deps.hands.abandon([change.id for change in cancelled])
 
 
 def _start(event: CloudEvent[WorkflowStart]) -> Start:
@@ -68,8 +80,26 @@ def _start(event: CloudEvent[WorkflowStart]) -> Start:
     )
 
 
+def _claimed(change: Change, start: Start) -> Claimed:
+    assert change.version is not None
+    return Claimed(
+        id=change.id,
+        fence=1,
+        workflow=change.workflow,
+        version=change.version,
+        input=start.input,
+        requested_by=start.requested_by,
+        failures=0,
+    )
+
+
+def _is_known(event: CloudEvent[WorkflowStart]) -> bool:
+    """Whether the approval service knows of a run before it is told: from the one who asked there."""
+    return producer(event.source) == "approval"
+
+
 def _started(change: Change, event: CloudEvent[WorkflowStart]) -> RunStarted | None:
-    if producer(event.source) == "approval":  # which has it from the one who asked
+    if _is_known(event):
         return None
     return RunStarted(input=event.data.input, requested_by=event.data.requested_by, created_at=change.updated_at)
 

@@ -24,7 +24,7 @@ async def register(deps: Deps) -> None:
         freed = await runs.unpark(conn, _BATCH)
         emit(changed(change) for change in freed)
     if freed:
-        deps.wake()
+        deps.hands.wake()
 
 
 async def forget(deps: Deps) -> None:
@@ -46,14 +46,14 @@ async def reconcile(deps: Deps) -> None:
     for change in reaped:
         log.warning("run.lease_lost", run_id=change.id, status=change.status)
     if reaped:
-        deps.wake()
+        deps.hands.wake()
 
 
 async def renew(deps: Deps, held: Sequence[Held]) -> None:
     """Prolong leases; what is held no longer is abandoned."""
     async with deps.outbox.transaction() as (conn, _):
         still = set(await runs.renew(conn, held, deps.lease))
-    deps.abandon([run_id for run_id, _ in held if run_id not in still])
+    deps.hands.abandon([run_id for run_id, _ in held if run_id not in still])
 
 
 async def announce(deps: Deps, held: Sequence[Held]) -> None:
@@ -68,4 +68,4 @@ async def release(deps: Deps, held: Sequence[Held]) -> None:
         released = await runs.release(conn, held)
         emit(changed(change) for change in released)
     if released:
-        deps.wake()
+        deps.hands.wake()

@@ -1,21 +1,20 @@
 """One pass of a run: claimed under a lease, its steps stored as they happen, its ending committed at once."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
-from uuid import UUID
+from collections.abc import Sequence
+from dataclasses import replace
 
 from pydantic_core import from_json
 from uuid_utils.compat import uuid7
 
-from placet.execution import Approval, Json, Paused
+from placet.execution import Json, Paused
 from placet_contracts.destinations import Destination
 from placet_contracts.digest import review_digest
 from placet_contracts.events import ApprovalRequested, NotificationRequested
 from placet_executor.deps import Deps
-from placet_executor.domain import Claimed, Ending, Gate, LeaseLost
+from placet_executor.domain import Change, Claimed, Ending, Gate, LeaseLost
 from placet_executor.handlers.changes import changed
 from placet_executor.store import history, runs
+from placet_runtime.postgres import Connection
 
 Recorded = tuple[str, int, str, Json]  # run id, fence, step, result
 Asked = tuple[str, int, str, str, str, Destination]  # run id, fence, key, workflow, message, destination
@@ -24,11 +23,17 @@ Asked = tuple[str, int, str, str, str, Destination]  # run id, fence, key, workf
 async def claim(deps: Deps, limit: int) -> list[Claimed]:
     """Take due runs, with all that their handlers need to go on."""
     async with deps.outbox.transaction() as (conn, _):
-        rows: list[dict[str, Any]] = await runs.claim(conn, deps.worker, deps.served, deps.lease, limit)
-        again = [row["id"] for row in rows if row["fence"] > 1]
-        steps = await history.steps(conn, again) if again else {}
-        approvals = _approvals(await history.resolved_gates(conn, again)) if again else {}
-    return [Claimed(**row, steps=steps.get(row["id"], {}), approvals=approvals.get(row["id"], {})) for row in rows]
+        claimed = await runs.claim(conn, deps.offer(limit))
+        return await with_history(conn, claimed)
+
+
+async def with_history(conn: Connection, claimed: Sequence[Claimed]) -> list[Claimed]:
+    """Claimed runs, with what they have behind them."""
+    again = [run.id for run in claimed if run.fence > 1]
+    if not again:
+        return list(claimed)
+    steps, approvals = await history.of_runs(conn, again)
+    return [replace(run, steps=steps.get(run.id, {}), approvals=approvals.get(run.id, {})) for run in claimed]
 
 
 async def record_steps(deps: Deps, recorded: Sequence[Recorded]) -> list[Exception | None]:
@@ -65,8 +70,9 @@ async def end_passes(deps: Deps, endings: Sequence[tuple[Ending, ApprovalRequest
         paused = [(change.id, gate) for change in changes if (gate := latest[change.id][0].gate) is not None]
         if paused:
             await history.add_gates(conn, paused)
-            emit(request for run_id, _ in paused if (request := latest[run_id][1]) is not None)
-        emit(changed(change, approval_id=_approval_id(latest[change.id][0].gate)) for change in changes)
+        for change in changes:
+            request = latest[change.id][1]
+            emit([changed(change) if request is None else _told_by(request, change)])
     ended = {(change.id, latest[change.id][0].fence) for change in changes}
     return [None if (e.run_id, e.fence) in ended else LeaseLost(e.run_id) for e, _ in endings]
 
@@ -104,19 +110,7 @@ def pause(run: Claimed, paused: Paused) -> tuple[Ending, ApprovalRequested]:
     return Ending(run.id, run.fence, "paused", gate=gate), request
 
 
-def _approval_id(gate: Gate | None) -> UUID | None:
-    return None if gate is None else gate.approval_id
-
-
-def _approvals(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Approval]]:
-    found: dict[str, dict[str, Approval]] = defaultdict(dict)
-    for row in rows:
-        found[row["run_id"]][row["gate"]] = Approval(
-            gate=row["gate"],
-            outcome=row["outcome"],
-            resolved_by=row["resolved_by"],
-            resolved_at=row["resolved_at"],
-            comment=row["comment"],
-            channel=row["channel"],
-        )
-    return found
+def _told_by(request: ApprovalRequested, change: Change) -> ApprovalRequested:
+    """The request, so that it tells of the pause as well."""
+    news = {"seq": change.seq, "attempt": change.failures + 1, "at": change.updated_at}
+    return request.model_copy(update=news)

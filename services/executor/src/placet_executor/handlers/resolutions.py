@@ -8,9 +8,10 @@ from prometheus_client import Counter
 from placet_contracts.cloudevents import CloudEvent, encode
 from placet_contracts.events import ApprovalResolved
 from placet_executor.deps import Deps
-from placet_executor.domain import Resolution, after_resolution, refusal
+from placet_executor.domain import Resolution
 from placet_executor.handlers.changes import changed, hint_others
-from placet_executor.store import history, runs
+from placet_executor.handlers.passes import with_history
+from placet_executor.store import history
 from placet_runtime import quarantine
 from placet_runtime.quarantine import Refused
 from placet_runtime.receipts import ReceiptInvalid, Verifier
@@ -36,31 +37,27 @@ async def on_approval_resolved(deps: Deps, events: Sequence[CloudEvent[ApprovalR
         else:
             resolutions.append(resolution)
             bodies[resolution.approval_id] = encode(event)
-    async with deps.outbox.transaction() as (conn, emit):
-        on_reject = await history.resolve_gates(conn, resolutions)
-        moves = [
-            (r.run_id, r.gate, status, refusal(r).model_dump_json(by_alias=True) if status == "rejected" else None)
-            for r in resolutions
-            if (r.run_id, r.gate) in on_reject
-            for status in [after_resolution(r.outcome, on_reject[r.run_id, r.gate])]
-        ]
-        changes = await runs.leave_gates(conn, moves)
-        emit(changed(change) for change in changes)
-        await hint_others(deps, conn, changes)
-        if len(on_reject) < len(resolutions):
-            left = [r for r in resolutions if (r.run_id, r.gate) not in on_reject]
-            known = await history.outcomes(conn, left)
-            refused += [
-                Refused(ApprovalResolved.type, reason, bodies[r.approval_id])
-                for r in left
-                if (reason := _misfit(r, known.get(r.approval_id))) is not None
-            ]
-        await quarantine.add(conn, "executor", refused)
+    with deps.hands.room(len(resolutions)) as room:
+        async with deps.outbox.transaction() as (conn, emit):
+            resolved, moved, claimed = await history.resolve_gates(conn, resolutions, deps.offer(room))
+            emit(changed(change) for change in moved)
+            await hint_others(deps, conn, moved)
+            claimed = await with_history(conn, claimed)
+            if len(resolved) < len(resolutions):
+                left = [r for r in resolutions if (r.run_id, r.gate) not in resolved]
+                known = await history.outcomes(conn, left)
+                refused += [
+                    Refused(ApprovalResolved.type, reason, bodies[r.approval_id])
+                    for r in left
+                    if (reason := _misfit(r, known.get(r.approval_id))) is not None
+                ]
+            await quarantine.add(conn, "executor", refused)
+        deps.hands.execute(claimed)
     if refused:
         FORGED.inc(len(refused))
         log.error("resolutions.refused", count=len(refused))
-    if any(change.status == "ready" for change in changes):
-        deps.wake()
+    if any(change.status == "ready" for change in moved):
+        deps.hands.wake()
 
 
 def _verified(verifier: Verifier, event: ApprovalResolved) -> Resolution:

@@ -2,17 +2,35 @@
 
 from collections.abc import Sequence
 
-from placet.execution import Json
-from placet_executor.domain import Gate, Resolution
+from placet.execution import Approval, Json
+from placet_executor.domain import Change, Claimed, Gate, Offer, Resolution, after_resolution, refusal
+from placet_executor.store.runs import CHANGE, CHANGED, CLAIMED, taking
 from placet_runtime.postgres import Connection, columns
 
 
-async def steps(conn: Connection, run_ids: Sequence[str]) -> dict[str, dict[str, Json]]:
-    """The stored results of runs, by run id and step name."""
-    found: dict[str, dict[str, Json]] = {}
-    for row in await conn.fetch("SELECT run_id, name, result FROM steps WHERE run_id = ANY ($1::text[])", run_ids):
-        found.setdefault(row["run_id"], {})[row["name"]] = row["result"]
-    return found
+async def of_runs(
+    conn: Connection, run_ids: Sequence[str]
+) -> tuple[dict[str, dict[str, Json]], dict[str, dict[str, Approval]]]:
+    """What runs have behind them, by run id: stored results by step, and resolved gates by name."""
+    steps: dict[str, dict[str, Json]] = {}
+    approvals: dict[str, dict[str, Approval]] = {}
+    rows = await conn.fetch(
+        """
+        SELECT run_id, name, result, NULL AS outcome, NULL AS resolved_by, NULL::timestamptz AS resolved_at,
+               NULL AS comment, NULL AS channel
+          FROM steps WHERE run_id = ANY ($1::text[])
+         UNION ALL
+        SELECT run_id, gate, NULL, outcome, resolved_by, resolved_at, comment, channel
+          FROM gates WHERE run_id = ANY ($1::text[]) AND outcome IS NOT NULL
+        """,
+        run_ids,
+    )
+    for run_id, name, result, *resolution in rows:
+        if result is not None:
+            steps.setdefault(run_id, {})[name] = result
+        else:
+            approvals.setdefault(run_id, {})[name] = Approval(name, *resolution)
+    return steps, approvals
 
 
 async def add_steps(conn: Connection, recorded: Sequence[tuple[str, int, str, Json]]) -> set[tuple[str, int]]:
@@ -67,32 +85,47 @@ async def add_gates(conn: Connection, gates: Sequence[tuple[str, Gate]]) -> None
     )
 
 
-async def resolved_gates(conn: Connection, run_ids: Sequence[str]) -> list[dict[str, object]]:
-    """The gates of runs that have been resolved."""
-    rows = await conn.fetch(
-        """
-        SELECT run_id, gate, outcome, resolved_by, resolved_at, comment, channel
-          FROM gates
-         WHERE run_id = ANY ($1::text[]) AND outcome IS NOT NULL
-        """,
-        run_ids,
-    )
-    return [dict(row) for row in rows]
+async def resolve_gates(
+    conn: Connection, resolutions: Sequence[Resolution], offer: Offer
+) -> tuple[set[tuple[str, str]], list[Change], list[Claimed]]:
+    """Resolve gates that are open and ask for just what was reviewed, and move on the runs that are paused at them.
 
-
-async def resolve_gates(conn: Connection, resolutions: Sequence[Resolution]) -> dict[tuple[str, str], str]:
-    """Resolve gates that are open and ask for just what was reviewed; ``on_reject`` by (run id, gate)."""
+    Returns the (run id, gate) that were resolved; the runs that moved; and those that the worker has taken instead,
+    as it offered: what these have behind them is not read.
+    """
     rows = await conn.fetch(
-        """
-        UPDATE gates AS g
-           SET outcome = s.outcome, resolved_by = s.resolved_by, resolved_at = s.resolved_at, channel = s.channel,
-               comment = s.comment, receipt = s.receipt
-          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
-                      $8::text[], $9::text[], $10::text[])
-               AS s (approval_id, run_id, gate, outcome, digest, resolved_by, resolved_at, channel, comment, receipt)
-         WHERE g.approval_id = s.approval_id AND g.run_id = s.run_id AND g.gate = s.gate AND g.digest = s.digest
-           AND g.outcome IS NULL
-        RETURNING g.run_id, g.gate, g.on_reject
+        f"""
+        WITH resolved AS (
+            UPDATE gates AS g
+               SET outcome = s.outcome, resolved_by = s.resolved_by, resolved_at = s.resolved_at, channel = s.channel,
+                   comment = s.comment, receipt = s.receipt
+              FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+                          $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+                   WITH ORDINALITY
+                   AS s (approval_id, run_id, gate, outcome, digest, resolved_by, resolved_at, channel, comment,
+                         receipt, if_reject, if_resume, error, place)
+             WHERE g.approval_id = s.approval_id AND g.run_id = s.run_id AND g.gate = s.gate AND g.digest = s.digest
+               AND g.outcome IS NULL
+            RETURNING g.run_id, g.gate, CASE g.on_reject WHEN 'resume' THEN s.if_resume ELSE s.if_reject END AS status,
+                      s.error, s.place),
+        moved AS (
+            UPDATE runs AS r
+               SET status = CASE WHEN mine THEN 'running' ELSE m.status END, gate = NULL, due_at = now(),
+                   seq = r.seq + CASE WHEN mine THEN 0 ELSE 1 END, fence = r.fence + mine::integer,
+                   worker = CASE WHEN mine THEN $14 END, lease_until = CASE WHEN mine THEN now() + $17::interval END,
+                   announced = false, error = CASE WHEN m.status = 'rejected' THEN m.error::json END,
+                   updated_at = now(), ended_at = CASE WHEN m.status <> 'ready' THEN now() END
+              FROM (SELECT resolved.*, paused.id,
+                           resolved.status = 'ready' AND place <= $18
+                           AND (paused.workflow, paused.version) IN (SELECT * FROM unnest($15::text[], $16::int[]))
+                           AS mine
+                      FROM resolved
+                      JOIN runs AS paused ON paused.id = resolved.run_id) AS m
+             WHERE r.id = m.run_id AND r.gate = m.gate AND r.status = 'paused'
+            RETURNING m.gate AS at_gate, {CHANGE}, r.fence, r.requested_by,
+                      CASE WHEN r.status = 'running' THEN r.input END AS input)
+        SELECT resolved.run_id, resolved.gate AS resolved, moved.*
+          FROM resolved LEFT JOIN moved ON moved.id = resolved.run_id AND moved.at_gate = resolved.gate
         """,
         *columns(
             [
@@ -107,13 +140,26 @@ async def resolve_gates(conn: Connection, resolutions: Sequence[Resolution]) -> 
                     r.channel,
                     r.comment,
                     r.receipt,
+                    after_resolution(r.outcome, "reject"),
+                    after_resolution(r.outcome, "resume"),
+                    refusal(r).model_dump_json(by_alias=True) if r.outcome != "approved" else None,
                 )
-                for r in resolutions
+                for r in sorted(resolutions, key=lambda resolution: resolution.run_id)
             ],
-            10,
+            13,
         ),
+        *taking(offer),
     )
-    return {(row["run_id"], row["gate"]): row["on_reject"] for row in rows}
+    resolved: set[tuple[str, str]] = set()
+    moved: list[Change] = []
+    claimed: list[Claimed] = []
+    for row in rows:
+        resolved.add((row["run_id"], row["resolved"]))
+        if row["status"] == "running":
+            claimed.append(Claimed(**{fact: row[fact] for fact in CLAIMED}))
+        elif row["status"] is not None:
+            moved.append(Change(**{fact: row[fact] for fact in CHANGED}))
+    return resolved, moved, claimed
 
 
 async def outcomes(conn: Connection, resolutions: Sequence[Resolution]) -> dict[object, tuple[str, str | None]]:

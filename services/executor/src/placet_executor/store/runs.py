@@ -5,35 +5,43 @@ Those that change many rows take them in the order of their ids, so that two at 
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
-from placet_contracts.events import RunStatus
-from placet_executor.domain import MAX_LOST_LEASES, Change, Ending, Start
+from placet_executor.domain import MAX_LOST_LEASES, Change, Claimed, Ending, Offer, Start
 from placet_runtime.postgres import Connection, columns
 
-_CHANGE = "r.id, r.seq, r.status, r.workflow, r.version, r.failures, r.parked, r.gate, r.output, r.error, r.updated_at"
+CHANGED = ("id", "seq", "status", "workflow", "version", "failures", "parked", "gate", "output", "error", "updated_at")
+CHANGE = ", ".join(f"r.{column}" for column in CHANGED)
+CLAIMED = ("id", "fence", "workflow", "version", "input", "requested_by", "failures")
+_CLAIM = ", ".join(f"r.{column}" for column in CLAIMED)
 
 
-async def take_in(conn: Connection, starts: Sequence[Start]) -> list[tuple[Change, tuple[str, str]]]:
+async def take_in(conn: Connection, starts: Sequence[Start], offer: Offer) -> list[tuple[Change, tuple[str, str]]]:
     """Make runs of those starts whose run id and event are new; each with the (source, id) of the event it comes from.
 
-    Of several with one run id the first is taken. A run that nobody serves is parked.
+    Of several with one run id the first is taken. The worker's offer is taken up; a run that nobody serves is parked.
     """
     rows = await conn.fetch(
         f"""
         WITH latest AS (SELECT workflow, max(version) AS version FROM served GROUP BY workflow)
         INSERT INTO runs AS r (id, event_source, event_id, start_digest, workflow, version, input, requested_by,
-                               status, parked)
-        SELECT s.id, s.source, s.event_id, s.digest, s.workflow, coalesce(s.version, latest.version), s.input::json,
-               s.requested_by, 'ready',
-               NOT EXISTS (SELECT FROM served
-                            WHERE served.workflow = s.workflow
-                              AND served.version = coalesce(s.version, latest.version))
+                               status, fence, worker, lease_until, parked)
+        SELECT s.id, s.source, s.event_id, s.digest, s.workflow, pinned.version, s.input::json, s.requested_by,
+               CASE WHEN mine THEN 'running' ELSE 'ready' END, mine::integer, CASE WHEN mine THEN $9 END,
+               CASE WHEN mine THEN now() + $12::interval END,
+               NOT mine AND NOT EXISTS (SELECT FROM served
+                                         WHERE served.workflow = s.workflow AND served.version = pinned.version)
           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[])
                WITH ORDINALITY AS s (id, source, event_id, workflow, version, input, digest, requested_by, place)
           LEFT JOIN latest ON latest.workflow = s.workflow
+         CROSS JOIN LATERAL (SELECT coalesce(s.version, latest.version) AS version) AS pinned
+         CROSS JOIN LATERAL (
+               SELECT s.place <= $13
+                  AND (s.workflow, coalesce(pinned.version, 0)) IN (SELECT * FROM unnest($10::text[], $11::int[]))
+              ) AS claim (mine)
          ORDER BY s.id, s.place
         ON CONFLICT DO NOTHING
-        RETURNING {_CHANGE}, r.event_source, r.event_id
+        RETURNING {CHANGE}, r.event_source, r.event_id
         """,
         *columns(
             [
@@ -42,6 +50,7 @@ async def take_in(conn: Connection, starts: Sequence[Start]) -> list[tuple[Chang
             ],
             8,
         ),
+        *taking(offer),
     )
     taken = []
     for row in rows:
@@ -71,14 +80,12 @@ async def digests(
     return by_id, by_event
 
 
-async def claim(
-    conn: Connection, worker: str, served: Sequence[tuple[str, int]], lease: timedelta, limit: int
-) -> list[dict[str, object]]:
-    """Take up to ``limit`` due runs of the workflows served, oldest first, under a lease."""
+async def claim(conn: Connection, offer: Offer) -> list[Claimed]:
+    """Take due runs, the oldest first; what they have behind them is not read."""
     rows = await conn.fetch(
-        """
+        f"""
         UPDATE runs AS r
-           SET status = 'running', fence = r.fence + 1, lease_until = now() + $4::interval, worker = $1,
+           SET status = 'running', fence = r.fence + 1, worker = $1, lease_until = now() + $4::interval,
                announced = false, updated_at = now()
           FROM (SELECT id FROM runs
                  WHERE status = 'ready' AND NOT parked AND due_at <= now()
@@ -86,14 +93,11 @@ async def claim(
                  ORDER BY due_at LIMIT $5
                    FOR UPDATE SKIP LOCKED) AS due
          WHERE r.id = due.id
-        RETURNING r.id, r.fence, r.workflow, r.version, r.input, r.requested_by, r.failures
+        RETURNING {_CLAIM}
         """,
-        worker,
-        *columns(served, 2),
-        lease,
-        limit,
+        *taking(offer),
     )
-    return [dict(row) for row in rows]
+    return [Claimed(**row) for row in rows]
 
 
 async def end_passes(conn: Connection, endings: Sequence[Ending]) -> list[Change]:
@@ -109,7 +113,7 @@ async def end_passes(conn: Connection, endings: Sequence[Ending]) -> list[Change
                       $8::interval[])
                AS e (id, fence, status, failed, gate, output, error, delay)
          WHERE r.id = e.id AND r.fence = e.fence AND r.status = 'running'
-        RETURNING {_CHANGE}
+        RETURNING {CHANGE}
         """,
         *columns(
             [
@@ -122,22 +126,6 @@ async def end_passes(conn: Connection, endings: Sequence[Ending]) -> list[Change
     return [Change(**row) for row in rows]
 
 
-async def leave_gates(conn: Connection, moves: Sequence[tuple[str, str, RunStatus, str | None]]) -> list[Change]:
-    """Move paused runs on: (run id, gate, next status, error as JSON). One that is not paused there stays."""
-    rows = await conn.fetch(
-        f"""
-        UPDATE runs AS r
-           SET status = m.status, seq = r.seq + 1, gate = NULL, due_at = now(), error = m.error::json,
-               updated_at = now(), ended_at = CASE WHEN m.status <> 'ready' THEN now() END
-          FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS m (id, gate, status, error)
-         WHERE r.id = m.id AND r.gate = m.gate AND r.status = 'paused'
-        RETURNING {_CHANGE}
-        """,
-        *columns(sorted(moves), 4),
-    )
-    return [Change(**row) for row in rows]
-
-
 async def cancel(conn: Connection, run_ids: Sequence[str]) -> list[Change]:
     """Cancel those runs that have not ended."""
     rows = await conn.fetch(
@@ -146,7 +134,7 @@ async def cancel(conn: Connection, run_ids: Sequence[str]) -> list[Change]:
            SET status = 'cancelled', seq = r.seq + 1, gate = NULL, lease_until = NULL, worker = NULL, parked = false,
                error = NULL, updated_at = now(), ended_at = now()
          WHERE r.id = ANY ($1::text[]) AND r.status IN ('ready', 'running', 'paused')
-        RETURNING {_CHANGE}
+        RETURNING {CHANGE}
         """,
         run_ids,
     )
@@ -177,7 +165,7 @@ async def announce(conn: Connection, held: Sequence[tuple[str, int]]) -> list[Ch
            SET announced = true, seq = r.seq + 1, updated_at = now()
           FROM unnest($1::text[], $2::bigint[]) AS h (id, fence)
          WHERE r.id = h.id AND r.fence = h.fence AND r.status = 'running' AND NOT r.announced
-        RETURNING {_CHANGE}
+        RETURNING {CHANGE}
         """,
         *columns(held, 2),
     )
@@ -192,7 +180,7 @@ async def release(conn: Connection, held: Sequence[tuple[str, int]]) -> list[Cha
            SET status = 'ready', seq = r.seq + 1, lease_until = NULL, worker = NULL, due_at = now(), updated_at = now()
           FROM unnest($1::text[], $2::bigint[]) AS h (id, fence)
          WHERE r.id = h.id AND r.fence = h.fence AND r.status = 'running'
-        RETURNING {_CHANGE}
+        RETURNING {CHANGE}
         """,
         *columns(held, 2),
     )
@@ -216,7 +204,7 @@ async def reap(conn: Connection, limit: int) -> list[Change]:
                  ORDER BY lease_until LIMIT $1
                    FOR UPDATE SKIP LOCKED) AS lost
          WHERE r.id = lost.id
-        RETURNING {_CHANGE}
+        RETURNING {CHANGE}
         """,
         limit,
         MAX_LOST_LEASES,
@@ -237,7 +225,7 @@ async def park(conn: Connection, limit: int) -> list[Change]:
                  ORDER BY due_at LIMIT $1
                    FOR UPDATE SKIP LOCKED) AS unserved
          WHERE r.id = unserved.id
-        RETURNING {_CHANGE}
+        RETURNING {CHANGE}
         """,
         limit,
     )
@@ -261,7 +249,7 @@ async def unpark(conn: Connection, limit: int) -> list[Change]:
                  LIMIT $1
                    FOR UPDATE OF waiting SKIP LOCKED) AS freed
          WHERE r.id = freed.id
-        RETURNING {_CHANGE}
+        RETURNING {CHANGE}
         """,
         limit,
     )
@@ -278,3 +266,8 @@ async def counts(conn: Connection) -> dict[str, int]:
         """
     )
     return dict(row) if row else {}
+
+
+def taking(offer: Offer) -> tuple[Any, ...]:
+    """An offer as parameters: worker, workflows, versions, lease, room."""
+    return (offer.worker, *columns(offer.served, 2), offer.lease, offer.room)
