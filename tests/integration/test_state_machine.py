@@ -27,10 +27,10 @@ from kit.simulation.machine import Machine
 from kit.simulation.world import World
 from placet_approval.store import approvals
 from placet_approval.store import runs as approval_runs
-from placet_executor.handlers import intake, passes, resolutions
+from placet_executor.handlers import intake, passes
 from placet_executor.store import history
 from placet_executor.store import runs as executor_runs
-from placet_runtime import migrations, outbox
+from placet_runtime import migrations, outbox, receipts
 
 # What an exploration must have come across, to be worth anything: a short one, and a long one as well.
 USUAL = (
@@ -199,9 +199,9 @@ BUGS = {
     ),
     "nothing is sent again": Bug(outbox, "_claim_due", "next_send_at <= now()", "false"),
     "lost leases stay lost": Bug(executor_runs, "reap", "lease_until < now()", "false"),
-    "any receipt will do": Bug(resolutions, "_verified", "if claimed != signed:", "if False:"),
+    "any receipt will do": Bug(receipts.Verifier, "verify", "if resolution.fingerprint not in signed:", "if False:"),
     "a resolution of something else will do": Bug(history, "resolve_gates", " AND g.digest = s.digest", ""),
-    "a rejected run goes on": Bug(resolutions, "after_resolution", 'or on_reject == "resume"', "or True"),
+    "a rejected run goes on": Bug(history, "after_resolution", 'or on_reject == "resume"', "or True"),
     "old news are shown": Bug(approval_runs, "follow", "WHERE r.seq < excluded.seq", "WHERE true"),
     "a contradiction is taken for a repeat": Bug(intake, "_contradiction", "if digest != start.digest:", "if False:"),
 }

@@ -12,7 +12,7 @@ from kit.product import Product
 from kit.waiting import eventually
 from placet_contracts.cloudevents import CloudEvent, encode
 from placet_contracts.events import ApprovalResolved, Outcome
-from placet_runtime.receipts import Receipt, Signer
+from placet_runtime.receipts import Resolved, Signer
 
 Approval = dict[str, Any]
 
@@ -37,7 +37,7 @@ class Forger:
         self, approval: Approval, outcome: Outcome, *, by: str, signer: Signer | None = None, **other: Any
     ) -> str:
         """A receipt over an approval, or over something that differs in ``other``."""
-        signed = Receipt(
+        signed = Resolved(
             approval_id=UUID(approval["id"]),
             run_id=approval["runId"],
             gate=approval["gate"],
@@ -45,7 +45,8 @@ class Forger:
             digest=approval["digest"],
             resolved_by=by,
         )
-        return (signer or self.signer).sign(signed.model_copy(update=other))
+        [receipt] = (signer or self.signer).sign([signed.model_copy(update=other)])
+        return receipt
 
     async def repeat(self, approval: Approval, outcome: Outcome, *, by: str) -> None:
         """Send a resolution as the approval service signs it."""

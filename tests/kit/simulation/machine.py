@@ -32,7 +32,7 @@ from placet_contracts.cloudevents import CloudEvent, encode
 from placet_contracts.events import ApprovalResolved, WorkflowStart
 from placet_contracts.topology import source
 from placet_executor.handlers import leases
-from placet_runtime.receipts import Receipt, Signer, generate_key
+from placet_runtime.receipts import Resolved, Signer, generate_key
 
 T = TypeVar("T")
 
@@ -415,7 +415,7 @@ class Machine(RuleBasedStateMachine):
         if not gates:
             return
         gate = gates[position % len(gates)]
-        said = Receipt(
+        said = Resolved(
             approval_id=uuid4() if how == "unknown" else gate["approval_id"],
             run_id=gate["run_id"],
             gate=gate["gate"],
@@ -425,8 +425,9 @@ class Machine(RuleBasedStateMachine):
         )
         signed = said.model_copy(update={"outcome": "rejected"}) if how == "altered" else said
         signer = Signer(generate_key()) if how == "stranger" else self.world.signer
+        [receipt] = signer.sign([signed])
         event = ApprovalResolved(
-            **said.model_dump(), resolved_at="2026-01-01T00:00:00Z", channel="api", receipt=signer.sign(signed)
+            **said.model_dump(), resolved_at="2026-01-01T00:00:00Z", channel="api", receipt=receipt
         )
         body = encode(CloudEvent(str(uuid4()), source("approval"), event))
         executor = self.world.executors[position % 2]

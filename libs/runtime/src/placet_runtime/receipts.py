@@ -1,6 +1,15 @@
-"""Receipts: resolutions signed by the approval service (Ed25519, compact JWS), verified by whoever acts on them."""
+"""Receipts: resolutions signed by the approval service, verified by whoever acts on them.
 
+A receipt is a compact JWS (Ed25519) with the payload ``{"receipts": [...]}``: the digests of a few resolutions that were
+committed together, each SHA-256 of the resolution's canonical JSON, in base64url. It stands for each of them: signing is
+what costs.
+"""
+
+import base64
+import hashlib
 import json
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -10,12 +19,15 @@ from joserfc.jwk import OKPKey
 from pydantic import ValidationError
 
 from placet_contracts.base import Model
+from placet_contracts.digest import canonical
 from placet_contracts.events import Outcome
 
 _ALGORITHM = "Ed25519"
+_TOGETHER = 8  # resolutions that one signature stands for
+_REMEMBERED = 64  # signatures that were found good
 
 
-class Receipt(Model):
+class Resolved(Model):
     """What is signed: how an approval ended, and the digest of what was reviewed."""
 
     approval_id: UUID
@@ -24,6 +36,16 @@ class Receipt(Model):
     outcome: Outcome
     digest: str
     resolved_by: str
+
+    @property
+    def fingerprint(self) -> str:
+        """What stands for it in a receipt."""
+        hashed = hashlib.sha256(canonical(self.model_dump(mode="json", by_alias=True))).digest()
+        return base64.urlsafe_b64encode(hashed).decode().rstrip("=")
+
+
+class _Payload(Model):
+    receipts: frozenset[str]
 
 
 class ReceiptInvalid(ValueError):
@@ -42,10 +64,17 @@ class Signer:
         self._key = _key(private_key, "private")
         self._header = {"alg": _ALGORITHM, "kid": self._key.thumbprint()}
 
-    def sign(self, receipt: Receipt) -> str:
-        return jws.serialize_compact(
-            self._header, receipt.model_dump_json(by_alias=True), self._key, algorithms=[_ALGORITHM]
-        )
+    def sign(self, resolutions: Sequence[Resolved]) -> list[str]:
+        """The receipt of each; a few of them share one."""
+        receipts: list[str] = []
+        for start in range(0, len(resolutions), _TOGETHER):
+            together = [resolution.fingerprint for resolution in resolutions[start : start + _TOGETHER]]
+            receipts += [self._seal(together)] * len(together)
+        return receipts
+
+    def _seal(self, fingerprints: Iterable[str]) -> str:
+        payload = json.dumps({"receipts": list(fingerprints)}, separators=(",", ":"))
+        return jws.serialize_compact(self._header, payload, self._key, algorithms=[_ALGORITHM])
 
 
 class Verifier:
@@ -65,22 +94,32 @@ class Verifier:
         self._keys = {key.thumbprint(): key for key in (_key(text, "public") for text in texts)}
         if not self._keys:
             raise ValueError("not a public Ed25519 key in JWK format: an empty set")
+        self._good: OrderedDict[str, frozenset[str]] = OrderedDict()
 
-    def verify(self, compact: str) -> Receipt:
-        """What the receipt says.
+    def verify(self, receipt: str, resolution: Resolved) -> None:
+        """See that a receipt is for just this resolution.
 
         Raises:
-            ReceiptInvalid: it is not signed by a known key, or no receipt.
+            ReceiptInvalid: it is not signed by a known key, or for something else.
         """
+        signed = self._good.get(receipt)
+        if signed is None:
+            signed = self._good[receipt] = self._signed(receipt)
+            if len(self._good) > _REMEMBERED:
+                self._good.popitem(last=False)
+        if resolution.fingerprint not in signed:
+            raise ReceiptInvalid("it was signed for something else")
+
+    def _signed(self, receipt: str) -> frozenset[str]:
         try:
-            token = jws.extract_compact(compact.encode())
+            token = jws.extract_compact(receipt.encode())
             kid = token.headers().get("kid")
             key = self._keys.get(kid) if isinstance(kid, str) else None
             if key is None:
                 raise ReceiptInvalid(f"signed with an unknown key {kid!r}")
             if not jws.validate_compact(token, key, algorithms=[_ALGORITHM]):
                 raise ReceiptInvalid("the signature does not match")
-            return Receipt.model_validate_json(token.payload)
+            return _Payload.model_validate_json(token.payload).receipts
         except (JoseError, ValidationError, UnicodeError) as error:
             raise ReceiptInvalid(f"not a receipt: {error.__class__.__name__}") from error
 
@@ -96,7 +135,6 @@ def public_key(private_key: str) -> str:
 
 
 def _key(text: str, kind: Literal["private", "public"]) -> OKPKey:
-
     try:
         key = OKPKey.import_key(json.loads(text))
     except (ValueError, TypeError, JoseError) as error:
@@ -107,5 +145,4 @@ def _key(text: str, kind: Literal["private", "public"]) -> OKPKey:
 
 
 def _dump(key: OKPKey, *, private: bool) -> str:
-
     return json.dumps(key.as_dict(private=private), separators=(",", ":"))

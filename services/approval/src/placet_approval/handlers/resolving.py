@@ -1,13 +1,13 @@
 """What an approval's end brings with it, whoever or whatever ended it: the event, signed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import Counter, Histogram
 
 from placet_approval.deps import Deps
 from placet_approval.domain import Approval
 from placet_contracts.events import ApprovalResolved
-from placet_runtime.receipts import Receipt
+from placet_runtime.receipts import Resolved
 
 RESOLVED = Counter("placet_approvals_resolved_total", "Approvals that ended, by outcome", ["workflow", "outcome"])
 DECISION = Histogram(
@@ -18,32 +18,19 @@ DECISION = Histogram(
 )
 
 
-def resolved(deps: Deps, approvals: Iterable[Approval]) -> Iterator[ApprovalResolved]:
+def resolved(deps: Deps, approvals: Sequence[Approval]) -> list[ApprovalResolved]:
     """The events of approvals that have just ended."""
-    for approval in approvals:
-        if approval.status == "pending" or approval.resolved_at is None:
-            raise ValueError(f"approval {approval.id} is pending")
-        resolved_by, channel = approval.resolved_by or "", approval.channel or ""
-        receipt = Receipt(
-            approval_id=approval.id,
-            run_id=approval.run_id,
-            gate=approval.gate,
-            outcome=approval.status,
-            digest=approval.digest,
-            resolved_by=resolved_by,
-        )
-        yield ApprovalResolved(
-            approval_id=approval.id,
-            run_id=approval.run_id,
-            gate=approval.gate,
-            outcome=approval.status,
-            digest=approval.digest,
-            resolved_by=resolved_by,
+    said = [_said(approval) for approval in approvals]
+    return [
+        ApprovalResolved(
+            **dict(resolution),
             resolved_at=approval.resolved_at,
-            channel=channel,
+            channel=approval.channel,
             comment=approval.comment,
-            receipt=deps.signer.sign(receipt),
+            receipt=receipt,
         )
+        for approval, resolution, receipt in zip(approvals, said, deps.signer.sign(said), strict=True)
+    ]
 
 
 def count(approvals: Iterable[Approval]) -> None:
@@ -52,3 +39,16 @@ def count(approvals: Iterable[Approval]) -> None:
         RESOLVED.labels(approval.workflow, approval.status).inc()
         if approval.resolved_at is not None:
             DECISION.labels(approval.workflow).observe((approval.resolved_at - approval.opened_at).total_seconds())
+
+
+def _said(approval: Approval) -> Resolved:
+    if approval.status == "pending":
+        raise ValueError(f"approval {approval.id} is pending")
+    return Resolved(
+        approval_id=approval.id,
+        run_id=approval.run_id,
+        gate=approval.gate,
+        outcome=approval.status,
+        digest=approval.digest,
+        resolved_by=approval.resolved_by or "",
+    )

@@ -14,7 +14,7 @@ from placet_executor.handlers.passes import with_history
 from placet_executor.store import history
 from placet_runtime import quarantine
 from placet_runtime.quarantine import Refused
-from placet_runtime.receipts import ReceiptInvalid, Verifier
+from placet_runtime.receipts import ReceiptInvalid, Resolved, Verifier
 
 log = structlog.get_logger()
 
@@ -61,18 +61,15 @@ async def on_approval_resolved(deps: Deps, events: Sequence[CloudEvent[ApprovalR
 
 
 def _verified(verifier: Verifier, event: ApprovalResolved) -> Resolution:
-    receipt = verifier.verify(event.receipt)
-    claimed = (event.approval_id, event.run_id, event.gate, event.outcome, event.digest, event.resolved_by)
-    signed = (
-        receipt.approval_id,
-        receipt.run_id,
-        receipt.gate,
-        receipt.outcome,
-        receipt.digest,
-        receipt.resolved_by,
+    said = Resolved(
+        approval_id=event.approval_id,
+        run_id=event.run_id,
+        gate=event.gate,
+        outcome=event.outcome,
+        digest=event.digest,
+        resolved_by=event.resolved_by,
     )
-    if claimed != signed:
-        raise ReceiptInvalid("it was signed for something else")
+    verifier.verify(event.receipt, said)
     return Resolution(
         approval_id=event.approval_id,
         run_id=event.run_id,
