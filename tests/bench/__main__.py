@@ -16,22 +16,24 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import uvloop
 
-from bench.driver import Cycles, Driver
+from bench.driver import Driver, percentile
+from bench.http import client
 from bench.measure import usage
+from bench.peers.placet import Placet
 from bench.stacks import Stack, embedded, on_rabbitmq
 from kit.servers import Servers, servers
 
 
-async def measure(stack: Stack, *, in_flight: int, seconds: float, rounds: int) -> dict[str, Any]:
+async def measure(driver: Driver, database_url: str, *, in_flight: int, seconds: float, rounds: int) -> dict[str, Any]:
     """The median of some rounds at one load."""
-    driver = Driver(stack.url, stack.key)
     await driver.run(in_flight=in_flight, seconds=seconds / 2)
     found = []
     for _ in range(rounds):
-        before = await usage(stack.database_url)
+        before = await usage(database_url)
         cycles = await driver.run(in_flight=in_flight, seconds=seconds)
-        used = (await usage(stack.database_url)).since(before)
+        used = (await usage(database_url)).since(before)
         found.append(
             {
                 "cycles_per_second": cycles.ended / cycles.seconds,
@@ -44,15 +46,17 @@ async def measure(stack: Stack, *, in_flight: int, seconds: float, rounds: int) 
     return {"in_flight": in_flight, **middle}
 
 
-async def idle(stack: Stack, cycles: int) -> dict[str, float]:
-    """Latency from sending a decision to the handler's entry, one cycle at a time; milliseconds."""
-    driver = Driver(stack.url, stack.key)
+async def idle(driver: Driver, cycles: int) -> dict[str, dict[str, float]]:
+    """Latency from sending a start, or a decision, to the handler's entry, one cycle at a time; milliseconds."""
     await driver.run(in_flight=1, cycles=20)
-    seen: Cycles = await driver.run(in_flight=1, cycles=cycles)
+    seen = await driver.run(in_flight=1, cycles=cycles)
     return {
-        "p50": seen.percentile(seen.to_entry, 0.5),
-        "p99": seen.percentile(seen.to_entry, 0.99),
-        "mean": sum(seen.to_entry) / len(seen.to_entry),
+        f"{name}_to_entry_ms": {
+            "p50": percentile(values, 0.5),
+            "p99": percentile(values, 0.99),
+            "mean": sum(values) / len(values),
+        }
+        for name, values in (("start", seen.start_to_entry), ("approve", seen.approve_to_entry))
     }
 
 
@@ -64,11 +68,14 @@ async def bench(found: Servers, folder: Path, arguments: argparse.Namespace) -> 
     }
     results: dict[str, Any] = {"machine": await machine(found)}
     for kind in arguments.only or kinds:
-        async with kinds[kind] as stack:
+        async with kinds[kind] as stack, client(stack.url, {"Authorization": f"Bearer {stack.key}"}) as http:
+            driver = Driver(Placet(), http)
             results[kind] = {
-                "approve_to_entry_ms": await idle(stack, arguments.idle),
+                **await idle(driver, arguments.idle),
                 "load": [
-                    await measure(stack, in_flight=load, seconds=arguments.seconds, rounds=arguments.rounds)
+                    await measure(
+                        driver, stack.database_url, in_flight=load, seconds=arguments.seconds, rounds=arguments.rounds
+                    )
                     for load in arguments.in_flight
                 ],
             }
@@ -93,15 +100,18 @@ async def machine(found: Servers) -> dict[str, Any]:
 def show(results: dict[str, Any]) -> None:
     """The figures as a table."""
     print(f"\n{results['machine']}\n")
-    print(f"{'':10} {'in flight':>9} {'cycles/s':>9} {'CPU ms':>7} {'commits':>8} {'WAL KB':>7}   approve → entered")
+    print(
+        f"{'':10} {'in flight':>9} {'cycles/s':>9} {'CPU ms':>7} {'commits':>8} {'WAL KB':>7}   "
+        "start → entered   approve → entered"
+    )
     for kind in results.keys() - {"machine"}:
-        latency = results[kind]["approve_to_entry_ms"]
+        start, approve = (results[kind][f"{name}_to_entry_ms"] for name in ("start", "approve"))
         for load in results[kind]["load"]:
             cpu = load["cpu_ms_per_cycle"]
             print(
                 f"{kind:10} {load['in_flight']:9} {load['cycles_per_second']:9.0f} {sum(cpu.values()):7.2f} "
                 f"{load['commits_per_cycle']:8.2f} {load['wal_bytes_per_cycle'] / 1024:7.1f}   "
-                f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms"
+                f"p50 {start['p50']:5.1f} ms      p50 {approve['p50']:.1f} ms, p99 {approve['p99']:.1f} ms"
             )
             print(f"{'':10} CPU ms: " + ", ".join(f"{name} {ms:.2f}" for name, ms in sorted(cpu.items())))
 
@@ -118,7 +128,8 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ.setdefault("PLACET_TEST_VIA", "local")
     with servers() as found, tempfile.TemporaryDirectory() as folder:
-        results = asyncio.run(bench(found, Path(folder), arguments))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            results = runner.run(bench(found, Path(folder), arguments))
     show(results)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(results, indent=2) + "\n", "utf-8")

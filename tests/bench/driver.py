@@ -1,35 +1,50 @@
-"""Drives approval cycles over the public REST API, as a client of the product would."""
+"""Keeps approval cycles going, of whatever product, and notes how long their parts take."""
 
 import asyncio
 from dataclasses import dataclass, field
-from time import monotonic, monotonic_ns
-from typing import Any
-from uuid import uuid4
+from time import monotonic
+from typing import Any, Protocol
 
-import aiohttp
+from pydantic_core import from_json, to_json
+
+from bench.http import Client
 
 INPUT = {"key": "k" * 16, "padding": "x" * 160}  # 200 bytes as JSON
 
 
 @dataclass
 class Cycles:
-    """What was seen: cycles that ended, and milliseconds from sending the decision to the handler's entry."""
+    """What was seen: cycles that ended, and milliseconds from sending a request to the handler's entry."""
 
     ended: int = 0
     seconds: float = 0.0
-    to_entry: list[float] = field(default_factory=list)
+    start_to_entry: list[float] = field(default_factory=list)
+    approve_to_entry: list[float] = field(default_factory=list)
 
-    def percentile(self, values: list[float], share: float) -> float:
-        ordered = sorted(values)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+    def end(self, *, started: int, entered: int, approved: int, resumed: int) -> None:
+        """A cycle has ended; nanoseconds of the monotonic clock, which is one for all processes of a machine.
+
+        The start is sent, the handler entered for the first time, the decision sent, the handler entered again.
+        """
+        self.ended += 1
+        self.start_to_entry.append((entered - started) / 1e6)
+        self.approve_to_entry.append((resumed - approved) / 1e6)
+
+
+class Peer(Protocol):
+    """A product, as far as the benchmark uses it."""
+
+    async def cycle(self, client: Client, seen: Cycles) -> None:
+        """Start a run, wait for its pause, approve it, and see its end."""
+        ...
 
 
 class Driver:
-    """One client with many connections."""
+    """Sends the cycles of a peer, over as many connections as there are cycles in flight."""
 
-    def __init__(self, url: str, key: str) -> None:
-        self._url = url
-        self._headers = {"Authorization": f"Bearer {key}"}
+    def __init__(self, peer: Peer, client: Client) -> None:
+        self._peer = peer
+        self._client = client
 
     async def run(self, *, in_flight: int, seconds: float | None = None, cycles: int | None = None) -> Cycles:
         """Keep ``in_flight`` cycles going for some seconds, or until so many have ended."""
@@ -37,41 +52,32 @@ class Driver:
         began = monotonic()
         left = cycles if cycles is not None else -1
 
-        async def lane(session: aiohttp.ClientSession) -> None:
+        async def lane() -> None:
             nonlocal left
             while left != 0 and (seconds is None or monotonic() - began < seconds):
                 left -= 1
-                await self._cycle(session, seen)
+                await self._peer.cycle(self._client, seen)
 
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector, headers=self._headers) as session:
-            await asyncio.gather(*(lane(session) for _ in range(in_flight)))
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(in_flight):
+                lanes.create_task(lane())
         seen.seconds = monotonic() - began
         return seen
 
-    async def _cycle(self, session: aiohttp.ClientSession, seen: Cycles) -> None:
-        run_id = uuid4().hex
-        await self._post(session, "/v1/runs", {"workflow": "bench", "runId": run_id, "input": INPUT})
-        paused = await self._get(session, f"/v1/runs/{run_id}?wait=30&until=paused")
-        approval_id = paused["approvals"][0]["id"]
-        sent = monotonic_ns()
-        await self._post(session, f"/v1/approvals/{approval_id}/decisions", {"decision": "approve"})
-        ended = await self._get(session, f"/v1/runs/{run_id}?wait=30")
-        if ended["status"] != "completed":
-            raise RuntimeError(f"a cycle did not complete: {ended}")
-        seen.ended += 1
-        seen.to_entry.append((ended["output"]["entered"] - sent) / 1e6)
 
-    async def _post(self, session: aiohttp.ClientSession, path: str, body: Any) -> Any:
-        async with session.post(self._url + path, json=body) as response:
-            answer = await response.json()
-            if response.status >= 400:
-                raise RuntimeError(f"{path}: {response.status} {answer}")
-            return answer
+def percentile(values: list[float], share: float) -> float:
+    """The value below which a share of the values lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
-    async def _get(self, session: aiohttp.ClientSession, path: str) -> Any:
-        async with session.get(self._url + path) as response:
-            answer = await response.json()
-            if response.status >= 400:
-                raise RuntimeError(f"{path}: {response.status} {answer}")
-            return answer
+
+async def call(client: Client, method: str, path: str, body: Any = None) -> Any:
+    """The JSON that a request is answered with.
+
+    Raises:
+        RuntimeError: the answer says that something is wrong.
+    """
+    status, answer = await client.request(method, path, None if body is None else to_json(body))
+    if status >= 400:
+        raise RuntimeError(f"{method} {path}: {status} {answer.decode(errors='replace')}")
+    return from_json(answer) if answer else None

@@ -6,13 +6,13 @@ import secrets
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
 import asyncpg
 
+from bench.http import client
 from kit.servers import Servers
 from placet_runtime.receipts import generate_key, public_key
 
@@ -93,14 +93,12 @@ async def _process(arguments: list[str], environment: dict[str, str]) -> AsyncIt
 
 
 async def _ready(stack: Stack) -> Stack:
-    async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+    async with asyncio.timeout(60), client(stack.url) as http:
         while True:
-            try:
-                async with session.get(f"{stack.url}/readyz") as response:
-                    if response.status == 200:
-                        return stack
-            except aiohttp.ClientConnectionError:
-                pass
+            with suppress(OSError):
+                status, _ = await http.request("GET", "/readyz")
+                if status == 200:
+                    return stack
             await asyncio.sleep(0.1)
 
 

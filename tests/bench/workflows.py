@@ -1,4 +1,4 @@
-"""The benchmark's workflow: one durable step, one gate. Its output says when its handler was entered."""
+"""The benchmark's workflow: one durable step, one gate. Its output says when its handler was entered, and again."""
 
 from time import monotonic_ns
 from typing import Any
@@ -8,16 +8,16 @@ from placet import Context, Interrupt, Placet
 app = Placet()
 
 
-async def look_up(key: str) -> dict[str, str]:
-    """A step that costs nothing."""
-    return {"key": key}
+async def look_up(key: str, entered: int) -> dict[str, Any]:
+    """A step that costs nothing, and keeps when the first pass began."""
+    return {"key": key, "entered": entered}
 
 
 @app.workflow("bench", version=1)
 async def bench(ctx: Context, input: dict[str, Any]) -> Any:
     """Step, pause, and end."""
     entered = monotonic_ns()
-    found = await ctx.step("look-up", look_up, input["key"])
+    found = await ctx.step("look-up", look_up, input["key"], entered)
     if not ctx.approved:
         return Interrupt.approval(message="Go on?")
-    return {"entered": entered, "found": found}
+    return {"entered": found["entered"], "resumed": entered}
