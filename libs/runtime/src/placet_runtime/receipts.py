@@ -1,8 +1,7 @@
 """Receipts: resolutions signed by the approval service, verified by whoever acts on them.
 
-A receipt is a compact JWS (Ed25519) with the payload ``{"receipts": [...]}``: the digests of a few resolutions that were
-committed together, each SHA-256 of the resolution's canonical JSON, in base64url. It stands for each of them: signing is
-what costs.
+A receipt is a compact JWS (Ed25519) with the payload ``{"receipts": [...]}``: the digests of a few resolutions that
+were committed together, each SHA-256 of the resolution's canonical JSON, in base64url. It stands for each of them.
 """
 
 import base64
