@@ -9,15 +9,13 @@ from typing import Any, Literal
 import asyncpg
 import httpx2
 from pydantic import SecretStr
-from starlette.applications import Starlette
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 import placet_approval.app as approval
 import placet_executor.app as executor
 import placet_notifier.app as notifier
 from placet import Placet
-from placet_approval.api.problems import EXCEPTION_HANDLERS
-from placet_approval.api.routes import ROUTES
+from placet_approval.api.routes import application
 from placet_approval.settings import Settings as ApprovalSettings
 from placet_contracts.topology import Service
 from placet_executor.settings import Settings as ExecutorSettings
@@ -89,9 +87,8 @@ class Deployment:
 
     async def _asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._approval is not None
-        app: ASGIApp = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS)
         state = self._approval.state | {"operations": [self._approval.operations]}
-        await app({**scope, "state": state}, receive, send)
+        await application()({**scope, "state": state}, receive, send)
 
     def _bus(self, service: Service) -> Bus:
         if self._kind == "local":

@@ -16,7 +16,7 @@ from placet_approval.api.routes import ROUTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TEMPLATES = [route.path for route in ROUTES if isinstance(route, Route)]
+TEMPLATES = [endpoint.path for endpoint in ENDPOINTS] + [route.path for route in ROUTES if isinstance(route, Route)]
 AGENTS = [
     "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129.0 Safari/537.36",
@@ -57,7 +57,7 @@ async def _is_acknowledged(placet: Product) -> bool:
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_looking_changes_nothing(placet: Product, pending: dict[str, Any], agent: str, method: str) -> None:
     """Whoever follows whichever address, with a key or without one, whatever is in its query: nothing moves."""
-    assert len(TEMPLATES) == len(ROUTES)
+    assert len(TEMPLATES) == len(ENDPOINTS) + len(ROUTES)
     before = await state(placet)
 
     async with placet.running.http("") as nobody:

@@ -5,6 +5,7 @@ import types
 from collections.abc import Awaitable, Callable, Coroutine
 from inspect import unwrap
 from typing import Any, Union, get_args, get_origin, get_type_hints
+from weakref import WeakKeyDictionary
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
@@ -14,6 +15,10 @@ from placet_contracts.cloudevents import explain
 
 Json = str  # JSON text: passes through unparsed between store and handler
 Shape = TypeAdapter[Any]
+
+_HINTS: WeakKeyDictionary[Callable[..., Any], dict[str, Any]] = (
+    WeakKeyDictionary()
+)  # evaluating costs as much as a step
 
 
 def shape(hint: Any) -> Shape:
@@ -38,6 +43,18 @@ def annotation(fn: Callable[..., Any], name: str) -> Any:
     annotations = getattr(fn, "__annotations__", {})
     if name not in annotations:
         return Any
+    function = getattr(fn, "__func__", fn)
+    try:
+        known = _HINTS.setdefault(function, {})
+    except TypeError:  # neither hashable nor to be referred to weakly
+        return _evaluated(fn, name)
+    if name not in known:
+        known[name] = _evaluated(fn, name)
+    return known[name]
+
+
+def _evaluated(fn: Callable[..., Any], name: str) -> Any:
+    annotations = fn.__annotations__
     only = types.SimpleNamespace(__annotations__={name: annotations[name]})
     scope = getattr(unwrap(fn), "__globals__", {})
     return get_type_hints(only, globalns=scope, include_extras=True)[name]

@@ -5,7 +5,7 @@ import sys
 from types import FrameType
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 _DRAIN = 10  # seconds that requests under way get
 
@@ -13,7 +13,7 @@ _DRAIN = 10  # seconds that requests under way get
 class Server(uvicorn.Server):
     """Serves until SIGTERM or SIGINT: then ``stopping`` is set, requests drain, and the app's lifespan ends."""
 
-    def __init__(self, app: Starlette, host: str, port: int, stopping: asyncio.Event) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, stopping: asyncio.Event) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -22,6 +22,7 @@ class Server(uvicorn.Server):
                 lifespan="on",
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,  # nothing here asks who is at the other end
                 server_header=False,
                 timeout_graceful_shutdown=_DRAIN,
             )
@@ -38,7 +39,7 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(app: Starlette, host: str, port: int, stopping: asyncio.Event) -> None:
+def serve(app: ASGIApp, host: str, port: int, stopping: asyncio.Event) -> None:
     """Serve in this process; exits with 3 if the app does not start."""
     server = Server(app, host, port, stopping)
     server.run()

@@ -10,9 +10,9 @@ from prometheus_client import Gauge
 from starlette.applications import Starlette
 
 from placet_approval.api.access import Access
+from placet_approval.api.dispatch import Api
 from placet_approval.api.operations import Services
-from placet_approval.api.problems import EXCEPTION_HANDLERS
-from placet_approval.api.routes import ROUTES
+from placet_approval.api.routes import application
 from placet_approval.consumer import HANDLERS
 from placet_approval.deps import Deps
 from placet_approval.handlers import decisions, keys, reading, runs
@@ -101,7 +101,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                     await consumer.acknowledge()
 
 
-def build(settings: Settings, stopping: asyncio.Event) -> Starlette:
+def build(settings: Settings, stopping: asyncio.Event) -> Api:
     """The approval service as an ASGI app on RabbitMQ."""
 
     @asynccontextmanager
@@ -110,4 +110,4 @@ def build(settings: Settings, stopping: asyncio.Event) -> Starlette:
         async with service(settings, bus, stopping) as approval:
             yield approval.state | {"operations": [approval.operations]}
 
-    return Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=EXCEPTION_HANDLERS)
+    return application(lifespan)

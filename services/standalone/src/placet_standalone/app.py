@@ -1,7 +1,7 @@
 """The three services in one process: one HTTP port, one Postgres, and a bus in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ import placet_approval.app as approval
 import placet_executor.app as executor
 import placet_notifier.app as notifier
 from placet.app import Placet
-from placet_approval.api.problems import EXCEPTION_HANDLERS
-from placet_approval.api.routes import ROUTES
+from placet_approval.api.dispatch import Api
+from placet_approval.api.routes import application
 from placet_approval.settings import Settings as ApprovalSettings
 from placet_executor.settings import Settings as ExecutorSettings
 from placet_notifier.settings import Settings as NotifierSettings
@@ -50,17 +50,21 @@ class Standalone:
                 yield dsn
 
 
-def build(standalone: Standalone, app: Placet, stopping: asyncio.Event) -> Starlette:
-    """All of Placet as one ASGI app. Everything else that the services read from the environment holds here too."""
+def build(
+    standalone: Standalone, app: Placet, stopping: asyncio.Event, serves: Callable[[str], None] = lambda dsn: None
+) -> Api:
+    """All of Placet as one ASGI app. Everything else that the services read from the environment holds here too.
+
+    ``serves`` is told the database's address, for those who want to look, or to make keys.
+    """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
         async with standalone.database() as dsn, services(standalone, dsn, app, stopping) as state:
-            made.state.database_url = dsn  # for those who want to look, or to make keys
+            serves(dsn)
             yield state
 
-    made = Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=EXCEPTION_HANDLERS)
-    return made
+    return application(lifespan)
 
 
 @asynccontextmanager

@@ -89,14 +89,14 @@ def _run(standalone: "Standalone", app: "Placet", then: Callable[[str], Awaitabl
 
     async def run() -> int:
         stopping = asyncio.Event()
-        asgi = build(standalone, app, stopping)
-        server = Server(asgi, "127.0.0.1", standalone.port, stopping)
+        addresses: list[str] = []
+        server = Server(build(standalone, app, stopping, addresses.append), "127.0.0.1", standalone.port, stopping)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started and not serving.done():  # noqa: ASYNC110 -- uvicorn gives no signal
             await asyncio.sleep(0.01)
         code: int | None = None
         if server.started:
-            doing = asyncio.ensure_future(then(asgi.state.database_url))
+            doing = asyncio.ensure_future(then(addresses[0]))
             await asyncio.wait((serving, doing), return_when=asyncio.FIRST_COMPLETED)
             if doing.done():
                 code = doing.result()

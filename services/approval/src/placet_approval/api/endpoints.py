@@ -1,15 +1,15 @@
-"""One table row an operation: routes, authorisation, parsing and the OpenAPI document all come from it."""
+"""One table row an operation: dispatch, authorisation, parsing and the OpenAPI document all come from it."""
 
 import json
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from placet_approval.api import problems
 from placet_approval.api.access import Access
@@ -53,7 +53,7 @@ class Endpoint:
         query: BaseModel | None = None
         try:
             if self.query is not None:
-                query = self.query.model_validate(dict(request.query_params))
+                query = self.query.model_validate(_query(request))
             if self.body is not None:
                 raw = await _read(request, access.max_body)
                 if raw is None:
@@ -66,17 +66,6 @@ class Endpoint:
         if isinstance(answer, Response):
             return answer
         return respond(answer, self.status)
-
-
-def route(path: str, endpoints: Sequence[Endpoint]) -> Route:
-    """One route for all operations on a path, so that a wrong method is told all that are right."""
-    by_method = {endpoint.method: endpoint for endpoint in endpoints}
-    by_method |= {"HEAD": by_method["GET"]} if "GET" in by_method else {}
-
-    async def serve(request: Request) -> Response:
-        return await by_method[request.method].serve(request)
-
-    return Route(path, serve, methods=list(by_method))
 
 
 def respond(answer: Model, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -92,7 +81,7 @@ def _require_one_meaning(raw: bytes) -> None:
     Raises:
         ValueError: it is ambiguous.
     """
-    json.loads(raw, object_pairs_hook=_once_each, parse_float=_finite, parse_constant=_finite)
+    _STRICT.decode(raw.decode())
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> None:
@@ -106,11 +95,25 @@ def _finite(number: str) -> None:
         raise ValueError(f"{number[:20]} is no number that JSON can hold")
 
 
+_STRICT = json.JSONDecoder(object_pairs_hook=_once_each, parse_float=_finite, parse_constant=_finite)
+
+
+def _query(request: Request) -> dict[str, str]:
+    raw: bytes = request.scope["query_string"]
+    return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True)) if raw else {}
+
+
 async def _read(request: Request, limit: int) -> bytes | None:
     """The body; ``None`` if it is larger than the limit, of which no more than that is read."""
-    gathered = bytearray()
-    async for chunk in request.stream():
-        gathered += chunk
-        if len(gathered) > limit:
+    gathered: list[bytes] = []
+    size = 0
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        gathered.append(message.get("body", b""))
+        size += len(gathered[-1])
+        if size > limit:
             return None
-    return bytes(gathered)
+        if not message.get("more_body", False):
+            return b"".join(gathered)

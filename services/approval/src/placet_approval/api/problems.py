@@ -1,8 +1,9 @@
 """Errors as RFC 9457 problems, in one place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
+import structlog
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,6 +20,8 @@ from placet_approval.domain import (
     RunContradicted,
 )
 from placet_runtime.postgres import UNAVAILABLE
+
+log = structlog.get_logger()
 
 _TYPES: dict[type[ApprovalError], tuple[str, int]] = {
     NotFound: ("not-found", 404),
@@ -105,6 +108,20 @@ def on_unavailable(request: Request, error: Exception) -> Response:
 
 def on_unexpected(request: Request, error: Exception) -> Response:
     return respond(_problem("internal-error", 500, "something is broken here; the log says what"))
+
+
+def wrong_method(allowed: Sequence[str]) -> Response:
+    """A path that is there, and a method that is not."""
+    problem = _problem("method-not-allowed", 405, "Method Not Allowed")
+    return respond(problem, {"Allow": ", ".join(allowed)})
+
+
+def answer(request: Request, error: Exception) -> Response:
+    """What a caller is told of an error; one that nobody expects is logged."""
+    handler = next(EXCEPTION_HANDLERS[kind] for kind in type(error).__mro__ if kind in EXCEPTION_HANDLERS)
+    if handler is on_unexpected:
+        log.error("api.failed", method=request.method, path=request.url.path, exc_info=error)
+    return handler(request, error)
 
 
 EXCEPTION_HANDLERS: dict[type[Exception] | int, Callable[[Request, Exception], Response]] = {

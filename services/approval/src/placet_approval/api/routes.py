@@ -1,13 +1,19 @@
-"""All routes of the approval service."""
+"""All that the approval service answers: the operations of the API, and what is around them."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from pydantic_core import to_json
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from placet_approval.api import openapi, pages
-from placet_approval.api.endpoints import route
+from placet_approval.api.dispatch import Api
 from placet_approval.api.operations import ENDPOINTS
+from placet_approval.api.problems import EXCEPTION_HANDLERS
 from placet_runtime.operations import ROUTES as OPERATIONS
 
 _DOCUMENT = to_json(openapi.document(ENDPOINTS))
@@ -18,12 +24,13 @@ async def openapi_document(request: Request) -> Response:
     return Response(_DOCUMENT, media_type="application/json")
 
 
-_PATHS = sorted({endpoint.path for endpoint in ENDPOINTS}, key=len, reverse=True)
-
-# The longer paths come first: a run's id may contain slashes.
 ROUTES: list[BaseRoute] = [
-    *(route(path, [endpoint for endpoint in ENDPOINTS if endpoint.path == path]) for path in _PATHS),
     Route("/openapi.json", openapi_document),
     *pages.ROUTES,
     *OPERATIONS,
 ]
+
+
+def application(lifespan: Callable[[Starlette], AbstractAsyncContextManager[dict[str, Any]]] | None = None) -> Api:
+    """As ASGI; the lifespan gives the state that requests need."""
+    return Api(ENDPOINTS, Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=EXCEPTION_HANDLERS))
