@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,17 +28,19 @@ class Api:
         self._paths = [(_pattern(path), methods[path]) for path in sorted(methods, key=len, reverse=True)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._find(scope)(scope, receive, send)
+
+    def _find(self, scope: Scope) -> ASGIApp:
         if scope["type"] != "http":
-            return await self._rest(scope, receive, send)
-        allowed: set[str] = set()
+            return self._rest
+        allowed: dict[str, Endpoint] = {}
         for pattern, methods in self._paths:
             if (match := pattern.fullmatch(scope["path"])) is not None:
                 if (endpoint := methods.get(scope["method"])) is not None:
-                    return await _serve(endpoint, {**scope, "path_params": match.groupdict()}, receive, send)
-                allowed.update(methods)
-        if allowed:
-            return await problems.wrong_method(sorted(allowed))(scope, receive, send)
-        await self._rest(scope, receive, send)
+                    scope["path_params"] = match.groupdict()
+                    return partial(_serve, endpoint)
+                allowed = allowed or methods
+        return problems.wrong_method(sorted(allowed)) if allowed else self._rest
 
 
 async def _serve(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
