@@ -13,8 +13,8 @@ class Placet:
     async def cycle(self, client: Client, seen: Cycles) -> None:
         run_id = uuid4().hex
         started = monotonic_ns()
-        await call(client, "POST", "/v1/runs", {"workflow": "bench", "runId": run_id, "input": INPUT})
-        paused = await call(client, "GET", f"/v1/runs/{run_id}?wait=30&until=paused")
+        start = {"workflow": "bench", "runId": run_id, "input": INPUT}
+        paused = await call(client, "POST", "/v1/runs?wait=30&until=paused", start)
         approval_id = paused["approvals"][0]["id"]
         approved = monotonic_ns()
         await call(client, "POST", f"/v1/approvals/{approval_id}/decisions", {"decision": "approve"})

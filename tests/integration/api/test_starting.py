@@ -1,5 +1,6 @@
 """Starting and cancelling runs over the API."""
 
+import asyncio
 import json
 from typing import Any
 from uuid import uuid4
@@ -192,3 +193,29 @@ async def test_what_is_not_there_is_not_found(placet: Product, id: str) -> None:
     """Unknown and impossible ids get the same answer."""
     problem(await placet.http.get(f"/v1/runs/{id}"), 404, "not-found")
     problem(await placet.cancel(id), 404, "not-found")
+
+
+async def test_a_start_can_wait_for_what_comes_of_it(placet: Product) -> None:
+    """One request starts a run, and is answered when the run waits for a decision, or has ended."""
+    paused = await placet.http.post("/v1/runs?wait=20&until=paused", json={"workflow": "asks", "input": 1})
+    assert (paused.status_code, paused.json()["status"]) == (202, "paused")
+    [approval] = paused.json()["approvals"]
+    await placet.approve(approval["id"])
+    ended = await placet.http.post(
+        "/v1/runs?wait=20", json={"workflow": "asks", "input": 1, "runId": paused.json()["id"]}
+    )
+
+    assert (ended.status_code, ended.json()["status"]) == (202, "completed")
+
+
+async def test_a_repeated_start_waits_for_the_run_that_is_there(placet: Product) -> None:
+    """With the key of an earlier start, the wait is for the run of that one."""
+    key = {"Idempotency-Key": uuid4().hex}
+    body = {"workflow": "asks", "input": 1}
+    first = await placet.http.post("/v1/runs?wait=20&until=paused", json=body, headers=key)
+    again = asyncio.create_task(placet.http.post("/v1/runs?wait=20", json=body, headers=key))
+
+    await placet.approve(first.json()["approvals"][0]["id"])
+
+    assert (await again).json()["id"] == first.json()["id"]
+    assert (await again).json()["status"] == "completed"

@@ -101,6 +101,14 @@ async def test_starting_a_run(api: Api, placet: PlacetClient) -> None:
     assert len(api.headers[0]["idempotency-key"]) == 32
 
 
+async def test_a_start_may_wait(api: Api, placet: PlacetClient) -> None:
+    """In the same request, for half a minute at most."""
+    await placet.start("flow", wait=90, until="paused")
+
+    [(_, _, query, _)] = api.requests
+    assert query == {"wait": "30.000", "until": "paused"}
+
+
 async def test_a_repeated_start_is_the_same_start(api: Api, placet: PlacetClient) -> None:
     """Where the API does not answer, the client asks again under the same key."""
     api.answers = [problem(503), httpx2.ReadError("gone"), httpx2.ConnectError("not there")]

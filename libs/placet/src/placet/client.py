@@ -65,14 +65,20 @@ class PlacetClient:
         version: int | None = None,
         run_id: str | None = None,
         idempotency_key: str | None = None,
+        wait: float = 0,
+        until: Literal["ended", "paused"] = "ended",
     ) -> Run:
         """Start a run; it is durable when this returns. Without a version, it takes the highest registered one.
+
+        With ``wait``, up to 30 seconds, it has perhaps ended, or with ``until="paused"`` waits for a decision: it is
+        as it stands by then; see `wait` for longer.
 
         ``input`` is a model, a dataclass or plain JSON. The same ``run_id`` or ``idempotency_key`` again gives the run
         that is there already, or a `Conflict` or `Invalid` where it asks for something else.
         """
         body = {"workflow": workflow, "version": version, "runId": run_id, "input": input}
-        answer = await self._send("POST", "/v1/runs", body=body, idempotency_key=idempotency_key or uuid4().hex)
+        query = {"wait": f"{min(wait, _LONGEST_WAIT):.3f}", "until": until} if wait > 0 else None
+        answer = await self._send("POST", "/v1/runs", query, body=body, idempotency_key=idempotency_key or uuid4().hex)
         return Run.model_validate(answer)
 
     async def get(self, run_id: str) -> Run:

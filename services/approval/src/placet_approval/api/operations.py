@@ -37,7 +37,7 @@ class Services:
 
 
 async def start_run(call: Call) -> Model | Response:
-    """Start a run. Answered once it is durable; honours Idempotency-Key."""
+    """Start a run. Answered once it is durable, or, with ``wait``, has ended; honours Idempotency-Key."""
     body: schemas.StartRun = call.body
     key = call.request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= 255:
@@ -45,16 +45,29 @@ async def start_run(call: Call) -> Model | Response:
     input = to_json(body.input)
     if len(input) > MAX_INPUT:  # numbers may be longer than they were written
         return problems.too_large(MAX_INPUT)
-    run = await _services(call).start.submit(
-        Start(
-            run_id=body.run_id or str(uuid7()),
-            workflow=body.workflow,
-            version=body.version,
-            input=input.decode(),
-            started_by=call.caller.actor,
-            idempotency_key=key,
-        )
+    start = Start(
+        run_id=body.run_id or str(uuid7()),
+        workflow=body.workflow,
+        version=body.version,
+        input=input.decode(),
+        started_by=call.caller.actor,
+        idempotency_key=key,
     )
+    services = _services(call)
+    query: schemas.RunWaitQuery = call.query
+    run: Run | None = None
+
+    async def look() -> Run:
+        nonlocal run
+        run = await (services.start.submit(start) if run is None else services.run.submit(start.run_id))
+        return run
+
+    def done(run: Run) -> bool:
+        return run.id != start.run_id or _is_reached(run, query.until)
+
+    run = await services.waits.until(start.run_id, query.wait, look, done)
+    if run.id != start.run_id:  # it was started before, with this key
+        run = await _wait(call, run.id)
     return respond(schemas.RunView.model_validate(run), 202, {"Location": f"/v1/runs/{run.id}"})
 
 
@@ -80,16 +93,7 @@ async def list_runs(call: Call) -> Model | Response:
 
 async def get_run(call: Call) -> Model:
     """Get a run; with ``wait``, once it has ended (or, with ``until=paused``, waits for a decision)."""
-    query: schemas.RunWaitQuery = call.query
-    services = _services(call)
-    run_id = _run_id(call)
-
-    def done(run: Run) -> bool:
-        waiting = run.status == "paused" and any(approval.status == "pending" for approval in run.approvals)
-        return run.status in ENDED or (query.until == "paused" and waiting)
-
-    run = await services.waits.until(run_id, query.wait, lambda: services.run.submit(run_id), done)
-    return schemas.RunView.model_validate(run)
+    return schemas.RunView.model_validate(await _wait(call, _run_id(call)))
 
 
 async def cancel_run(call: Call) -> Model:
@@ -156,6 +160,7 @@ ENDPOINTS: Sequence[Endpoint] = (
         start_run,
         schemas.RunView,
         body=schemas.StartRun,
+        query=schemas.RunWaitQuery,
         status=202,
         problems=(409, 413, 422),
         headers=("Idempotency-Key",),
@@ -200,6 +205,20 @@ ENDPOINTS: Sequence[Endpoint] = (
 def _services(call: Call) -> Services:
     services: Services = call.request.state.services
     return services
+
+
+async def _wait(call: Call, run_id: str) -> Run:
+    query: schemas.RunWaitQuery = call.query
+    services = _services(call)
+    return await services.waits.until(
+        run_id, query.wait, lambda: services.run.submit(run_id), lambda run: _is_reached(run, query.until)
+    )
+
+
+def _is_reached(run: Run, until: str) -> bool:
+    """Whether a run has come to what is waited for."""
+    waits = run.status == "paused" and any(approval.status == "pending" for approval in run.approvals)
+    return run.status in ENDED or (until == "paused" and waits)
 
 
 def _run_id(call: Call) -> str:

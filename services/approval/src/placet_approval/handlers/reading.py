@@ -16,10 +16,7 @@ async def get_runs(deps: Deps, ids: Sequence[str]) -> list[Run | ApprovalError]:
     """Runs with their approvals, many at a time; `NotFound` for those that are not there."""
     async with deps.pool.acquire() as conn:
         found = await run_store.get(conn, ids)
-        of_runs = await approval_store.of_runs(conn, ids)
-    return [
-        replace(found[id], approvals=tuple(of_runs.get(id, ()))) if id in found else NotFound("run", id) for id in ids
-    ]
+    return [found.get(id) or NotFound("run", id) for id in ids]
 
 
 async def list_runs(
@@ -33,9 +30,7 @@ async def list_runs(
 ) -> Sequence[Run]:
     """A page of runs, the newest first, with their approvals."""
     async with deps.pool.acquire() as conn:
-        found = await run_store.page(conn, workflow=workflow, status=status, parked=parked, after=after, limit=limit)
-        of_runs = await approval_store.of_runs(conn, [run.id for run in found]) if found else {}
-    return [replace(run, approvals=tuple(of_runs.get(run.id, ()))) for run in found]
+        return await run_store.page(conn, workflow=workflow, status=status, parked=parked, after=after, limit=limit)
 
 
 async def get_approvals(deps: Deps, ids: Sequence[UUID]) -> list[Approval | ApprovalError]:

@@ -1,7 +1,6 @@
 """Starting and cancelling runs over the API."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from pydantic_core import from_json
 
@@ -45,9 +44,6 @@ async def start(deps: Deps, starts: Sequence[Start]) -> list[Run | ApprovalError
         if len(new) < len(starts):
             known = await store.get(conn, [start.run_id for start in starts])
             keyed = await store.by_key(conn, starts)
-            of_runs = await approvals.of_runs(conn, [run.id for run in (*known.values(), *keyed.values())])
-            known = {id: replace(run, approvals=tuple(of_runs.get(id, ()))) for id, run in known.items()}
-            keyed = {key: replace(run, approvals=tuple(of_runs.get(run.id, ()))) for key, run in keyed.items()}
     return [_found(start, new.get(start.run_id), known, keyed) for start in starts]
 
 
@@ -64,14 +60,13 @@ async def cancel(deps: Deps, run_id: str, by: Caller) -> Run:
         emit(resolved(deps, cancelled))
         emit(RunCancel(run_id=id, cancelled_by=by.actor) for id in accepted)
         run = (await store.get(conn, [run_id])).get(run_id)
-        of_run = await approvals.of_runs(conn, [run_id])
     count(cancelled)
     deps.changed(approval.id for approval in cancelled)
     if run is None:
         raise NotFound("run", run_id)
     if run.status in ENDED and run.status != "cancelled":
         raise AlreadyEnded(run_id, run.status)
-    return replace(run, approvals=tuple(of_run.get(run_id, ())))
+    return run
 
 
 def _found(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
-from placet_approval.domain import CLOCK, Approval, Decision, Delivery, RunApproval, Status
+from placet_approval.domain import CLOCK, Approval, Decision, Delivery, Status
 from placet_contracts.events import ApprovalRequested
 from placet_runtime.postgres import Connection, columns
 
@@ -147,17 +147,6 @@ async def page(
         *values,
     )
     return [Approval(**row) for row in rows]
-
-
-async def of_runs(conn: Connection, run_ids: Sequence[str]) -> dict[str, list[RunApproval]]:
-    """The approvals of runs, in the order in which they opened."""
-    found: dict[str, list[RunApproval]] = {}
-    rows = await conn.fetch(
-        "SELECT run_id, id, gate, status FROM approvals WHERE run_id = ANY ($1::text[]) ORDER BY opened_at, id", run_ids
-    )
-    for row in rows:
-        found.setdefault(row["run_id"], []).append(RunApproval(row["id"], row["gate"], row["status"]))
-    return found
 
 
 async def deliveries(conn: Connection, approval_ids: Sequence[UUID]) -> dict[UUID, tuple[Delivery, ...]]:

@@ -4,14 +4,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 from pydantic_core import to_json
 
-from placet_approval.domain import Run, Start
+from placet_approval.domain import Run, RunApproval, Start
 from placet_contracts.events import ENDED, ApprovalRequested, RunChanged, RunStatus
 from placet_runtime.postgres import Connection, columns
 
 _COLUMNS = """r.id, r.workflow, r.version, r.status, r.attempt, r.parked, r.gate, r.input, r.output, r.error,
               r.requested_by, r.cancelled_by, r.created_at, r.updated_at, r.ended_at"""
+
+_FULL = f"""{_COLUMNS}, asked.ids, asked.gates, asked.statuses
+         FROM runs AS r
+        CROSS JOIN LATERAL (SELECT array_agg(a.id ORDER BY a.opened_at, a.id) AS ids,
+                                   array_agg(a.gate ORDER BY a.opened_at, a.id) AS gates,
+                                   array_agg(a.status ORDER BY a.opened_at, a.id) AS statuses
+                              FROM approvals AS a WHERE a.run_id = r.id) AS asked"""
 
 
 async def start(conn: Connection, starts: Sequence[Start]) -> list[Run]:
@@ -34,26 +42,21 @@ async def start(conn: Connection, starts: Sequence[Start]) -> list[Run]:
 
 
 async def by_key(conn: Connection, starts: Sequence[Start]) -> dict[tuple[str, str], Run]:
-    """The runs that were started with these idempotency keys, by actor and key."""
+    """The runs that were started with these idempotency keys, with their approvals, by actor and key."""
     rows = await conn.fetch(
         f"""
-        SELECT r.started_by, r.idempotency_key, {_COLUMNS} FROM runs AS r
+        SELECT r.started_by, r.idempotency_key, {_FULL}
          WHERE (r.started_by, r.idempotency_key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
         """,
         *columns([(s.started_by, s.idempotency_key) for s in starts if s.idempotency_key is not None], 2),
     )
-    found = {}
-    for row in rows:
-        facts = dict(row)
-        key = facts.pop("started_by"), facts.pop("idempotency_key")
-        found[key] = Run(**facts)
-    return found
+    return {(row["started_by"], row["idempotency_key"]): _run(row) for row in rows}
 
 
 async def get(conn: Connection, ids: Sequence[str]) -> dict[str, Run]:
-    """Runs by id."""
-    rows = await conn.fetch(f"SELECT {_COLUMNS} FROM runs AS r WHERE r.id = ANY ($1::text[])", ids)
-    return {row["id"]: Run(**row) for row in rows}
+    """Runs by id, with their approvals."""
+    rows = await conn.fetch(f"SELECT {_FULL} WHERE r.id = ANY ($1::text[])", ids)
+    return {row["id"]: _run(row) for row in rows}
 
 
 async def page(
@@ -65,10 +68,10 @@ async def page(
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[Run]:
-    """The newest first, from behind a place on."""
+    """The newest first, with their approvals, from behind a place on."""
     rows = await conn.fetch(
         f"""
-        SELECT {_COLUMNS} FROM runs AS r
+        SELECT {_FULL}
          WHERE ($1::text IS NULL OR r.workflow = $1)
            AND ($2::text IS NULL OR r.status = $2)
            AND ($3::boolean IS NULL OR r.parked = $3)
@@ -81,7 +84,7 @@ async def page(
         *(after or (None, None)),
         limit,
     )
-    return [Run(**row) for row in rows]
+    return [_run(row) for row in rows]
 
 
 async def follow(conn: Connection, changes: Sequence[RunChanged]) -> list[tuple[str, RunStatus, str | None]]:
@@ -178,6 +181,15 @@ async def cancel(conn: Connection, runs: Sequence[tuple[str, str]]) -> list[str]
         *columns(runs, 2),
     )
     return [row["id"] for row in rows]
+
+
+_FACTS = [column.strip().removeprefix("r.") for column in _COLUMNS.split(",")]
+
+
+def _run(row: asyncpg.Record) -> Run:
+    """A run out of the columns of `_FULL`, in the order in which its approvals opened."""
+    asked = zip(row["ids"] or (), row["gates"] or (), row["statuses"] or (), strict=True)
+    return Run(**{fact: row[fact] for fact in _FACTS}, approvals=tuple(RunApproval(*facts) for facts in asked))
 
 
 def _row(change: RunChanged) -> tuple[Any, ...]:
