@@ -9,7 +9,9 @@ Results = Mapping[str, Any]
 def tables(results: Results) -> str:
     """What was measured, and by how much each Placet is ahead of each peer."""
     products: Mapping[str, Results] = results["products"]
-    columns = _columns([load["in_flight"] for load in next(iter(products.values()))["load"]])
+    first = next(iter(products.values()))
+    columns = _columns([load["in_flight"] for load in first["load"]])
+    columns = [column for column in columns if column[1](first) is not None]
     lines = [
         f"{results['machine']}",
         "",
