@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- running
 
@@ -59,6 +59,10 @@ e2e: $(VENV)/.stamp ## Test a compose deployment of its own, beside that of `mak
 .PHONY: bench
 bench: $(VENV)/.stamp ## Measure
 	PYTHONPATH=tests $(VENV)/bin/python -m bench $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: $(VENV)/.stamp ## Measure Placet beside Restate and DBOS, which it installs into build/peers; needs npm
+	PYTHONPATH=tests $(VENV)/bin/python -m bench.peers $(ARGS)
 
 # --- checking
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiles requirements/*.txt, with hashes and for all platforms: one a deployable, one for development, one for what
-# builds our packages, and uv itself. `make lock UPGRADE=1` takes the newest versions; without, only what must change does.
+# builds our packages, uv itself, and in peers/ what `make bench-peers` measures beside Placet. `make lock UPGRADE=1` takes the newest versions; without, only what must change does.
 set -eu
 cd "$(dirname "$0")/.."
 uv=${UV:-uv}
@@ -23,3 +23,9 @@ compile standalone.txt "$@" services/standalone/pyproject.toml
 printf '%s\n' hatchling editables | compile build.txt "$@" -
 echo 'aiosmtpd' | compile mailcatcher.txt "$@" -
 echo 'uv' | compile uv.txt -
+printf '%s\n' dbos starlette uvicorn httptools "uvloop; platform_system != 'Windows'" | compile peers/dbos.txt "$@" -
+printf '%s\n' restate-sdk granian "uvloop; platform_system != 'Windows'" | compile peers/restate.txt "$@" -
+if command -v npm >/dev/null; then
+  npm --prefix requirements/peers/restate-server install --package-lock-only --ignore-scripts --save-exact --silent \
+    ${UPGRADE:+@restatedev/restate-server@latest}
+fi

@@ -8,93 +8,45 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import sys
 import tempfile
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import uvloop
 
-from bench.driver import Driver, percentile
+from bench.driver import Driver
+from bench.figures import idle, loads, machine
 from bench.http import client
-from bench.measure import usage
 from bench.peers.placet import Placet
+from bench.processes import end_in_order
 from bench.stacks import Stack, embedded, on_rabbitmq
 from kit.servers import Servers, servers
 
 
-async def measure(driver: Driver, database_url: str, *, in_flight: int, seconds: float, rounds: int) -> dict[str, Any]:
-    """The median of some rounds at one load."""
-    await driver.run(in_flight=in_flight, seconds=seconds / 2)
-    found = []
-    for _ in range(rounds):
-        before = await usage(database_url)
-        cycles = await driver.run(in_flight=in_flight, seconds=seconds)
-        used = (await usage(database_url)).since(before)
-        found.append(
-            {
-                "cycles_per_second": cycles.ended / cycles.seconds,
-                "cpu_ms_per_cycle": {name: 1000 * cpu / cycles.ended for name, cpu in used.cpu.items()},
-                "commits_per_cycle": used.commits / cycles.ended,
-                "wal_bytes_per_cycle": used.wal / cycles.ended,
-            }
-        )
-    middle = sorted(found, key=lambda each: float(each["cycles_per_second"]))[len(found) // 2]  # type: ignore[arg-type]
-    return {"in_flight": in_flight, **middle}
-
-
-async def idle(driver: Driver, cycles: int) -> dict[str, dict[str, float]]:
-    """Latency from sending a start, or a decision, to the handler's entry, one cycle at a time; milliseconds."""
-    await driver.run(in_flight=1, cycles=20)
-    seen = await driver.run(in_flight=1, cycles=cycles)
-    return {
-        f"{name}_to_entry_ms": {
-            "p50": percentile(values, 0.5),
-            "p99": percentile(values, 0.99),
-            "mean": sum(values) / len(values),
-        }
-        for name, values in (("start", seen.start_to_entry), ("approve", seen.approve_to_entry))
-    }
-
-
 async def bench(found: Servers, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """All figures."""
+    end_in_order()
     kinds: dict[str, AbstractAsyncContextManager[Stack]] = {
         "rabbitmq": on_rabbitmq(found),
         "embedded": embedded(found, folder),
     }
-    results: dict[str, Any] = {"machine": await machine(found)}
+    results: dict[str, Any] = {"machine": await machine(found.postgres)}
     for kind in arguments.only or kinds:
         async with kinds[kind] as stack, client(stack.url, {"Authorization": f"Bearer {stack.key}"}) as http:
             driver = Driver(Placet(), http)
             results[kind] = {
                 **await idle(driver, arguments.idle),
-                "load": [
-                    await measure(
-                        driver, stack.database_url, in_flight=load, seconds=arguments.seconds, rounds=arguments.rounds
-                    )
-                    for load in arguments.in_flight
-                ],
+                "load": await loads(
+                    driver,
+                    stack.database_url,
+                    in_flight=arguments.in_flight,
+                    seconds=arguments.seconds,
+                    rounds=arguments.rounds,
+                ),
             }
     return results
-
-
-async def machine(found: Servers) -> dict[str, Any]:
-    """Where this ran."""
-    conn = await asyncpg.connect(found.postgres)
-    postgres = await conn.fetchval("SHOW server_version")
-    durable = {name: await conn.fetchval(f"SHOW {name}") for name in ("fsync", "synchronous_commit")}
-    await conn.close()
-    return {
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "postgres": postgres,
-        **durable,
-    }
 
 
 def show(results: dict[str, Any]) -> None:

@@ -38,6 +38,10 @@ class Peer(Protocol):
         """Start a run, wait for its pause, approve it, and see its end."""
         ...
 
+    async def pause(self, client: Client) -> None:
+        """Start a run, and leave it at its gate."""
+        ...
+
 
 class Driver:
     """Sends the cycles of a peer, over as many connections as there are cycles in flight."""

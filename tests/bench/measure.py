@@ -1,4 +1,4 @@
-"""What a stretch of work cost: CPU of every process below this one, commits, WAL."""
+"""What a stretch of work cost: CPU and memory of every process below this one, commits, WAL."""
 
 import os
 from dataclasses import dataclass
@@ -7,6 +7,11 @@ from pathlib import Path
 import asyncpg
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_PROGRAMS = {"postgres": "postgres", "beam.smp": "rabbitmq", "restate-server": "restate"}
+_WORDS = {
+    **{word: word for word in ("approval", "executor", "notifier", "dev")},
+    **{"on_dbos.py": "app", "on_restate:app": "app"},
+}
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,10 @@ class Usage:
         )
 
 
-async def usage(database_url: str) -> Usage:
-    """Counters now."""
+async def usage(database_url: str | None) -> Usage:
+    """Counters now; without a database, those of the processes alone."""
+    if database_url is None:
+        return Usage(_cpu(), 0, 0)
     conn = await asyncpg.connect(database_url)
     try:
         commits = await conn.fetchval("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
@@ -36,44 +43,53 @@ async def usage(database_url: str) -> Usage:
     return Usage(_cpu(), commits, wal)
 
 
-def _cpu() -> dict[str, float]:
-    """Seconds of CPU by kind of process, ended children included."""
-    used: dict[str, float] = {}
-    for pid in _descendants(os.getpid()):
-        if (fields := _stat(pid)) is not None:
-            ticks = (
-                sum(int(value) for value in fields[11:15]) if pid != os.getpid() else int(fields[11]) + int(fields[12])
-            )
-            name = _kind(pid)
-            used[name] = used.get(name, 0.0) + ticks / _TICKS
+def memory() -> dict[str, int]:
+    """Bytes of memory by kind of process, but for this one. What processes share is divided among them."""
+    used: dict[str, int] = {}
+    for pid, kind in _processes().items():
+        if kind == "driver":
+            continue
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:
+            continue  # it has ended
+        [kilobytes] = [line.split()[1] for line in text.splitlines() if line.startswith("Pss:")]
+        used[kind] = used.get(kind, 0) + 1024 * int(kilobytes)
     return used
 
 
-def _kind(pid: int) -> str:
-    if pid == os.getpid():
-        return "driver"
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-        program = Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return "other"
-    if program == "postgres":
-        return "postgres"
-    if program == "beam.smp":
-        return "rabbitmq"
-    return next((word for word in ("approval", "executor", "notifier", "dev") if word in words), "other")
+def _cpu() -> dict[str, float]:
+    """Seconds of CPU by kind of process, ended children included."""
+    used: dict[str, float] = {}
+    for pid, kind in _processes().items():
+        if (fields := _stat(pid)) is not None:
+            ticks = sum(int(value) for value in fields[11 : 13 if kind == "driver" else 15])
+            used[kind] = used.get(kind, 0.0) + ticks / _TICKS
+    return used
 
 
-def _descendants(root: int) -> list[int]:
+def _processes() -> dict[int, str]:
+    """This process and all below it, with what they are: where that is not known, what their parent is."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and (fields := _stat(int(entry.name))) is not None:
             children.setdefault(int(fields[1]), []).append(int(entry.name))
-    found, left = [], [root]
+    found = {os.getpid(): "driver"}
+    left = [(pid, "other") for pid in children.get(os.getpid(), [])]
     while left:
-        found.append(left.pop())
-        left += children.get(found[-1], [])
+        pid, parent = left.pop()
+        found[pid] = _kind(pid) or parent
+        left += [(child, found[pid]) for child in children.get(pid, [])]
     return found
+
+
+def _kind(pid: int) -> str | None:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        program = Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return None
+    return _PROGRAMS.get(program) or next((_WORDS[name] for word in words if (name := Path(word).name) in _WORDS), None)
 
 
 def _stat(pid: int) -> list[str] | None:
