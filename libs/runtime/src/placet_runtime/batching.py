@@ -7,6 +7,10 @@ from typing import Generic, TypeVar
 
 from placet_runtime.postgres import UNAVAILABLE
 
+BATCH = 64
+"""Large enough for a commit to cost an item next to nothing; small enough that, under load, one batch is under way in
+each stage of a run, instead of all runs in one batch that goes from stage to stage."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -20,7 +24,7 @@ class Batcher(Generic[T, R]):
     """
 
     def __init__(
-        self, process: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]], *, limit: int = 256
+        self, process: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]], *, limit: int = BATCH
     ) -> None:
         self._process = process
         self._limit = limit

@@ -1,7 +1,9 @@
 """Deciding, and the clock."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 import structlog
 
@@ -22,9 +24,12 @@ async def decide(deps: Deps, decisions: Sequence[Decision]) -> list[Approval | A
     the same actor again is no error. A decision that comes too late ends its approval as expired.
     """
     async with deps.outbox.transaction() as (conn, emit):
-        settled = await approvals.settle(conn, decisions)
+        winners: dict[UUID, Approval] = {}
+        for turn in _turns(decisions):
+            if left := [decision for decision in turn if decision.approval_id not in winners]:
+                winners |= {approval.id: approval for approval in await approvals.settle(conn, left)}
+        settled = list(winners.values())
         emit(resolved(deps, settled))
-        winners = {approval.id: approval for approval in settled}
         losers = [d.approval_id for d in decisions if d.approval_id not in winners]
         known = winners | (await approvals.get(conn, losers) if losers else {})
         told = [approval.id for approval in known.values() if approval.notified]
@@ -35,6 +40,19 @@ async def decide(deps: Deps, decisions: Sequence[Decision]) -> list[Approval | A
         log.info("approval.resolved", approval_id=str(approval.id), outcome=approval.status, by=approval.resolved_by)
     known = {id: replace(approval, deliveries=deliveries.get(id, ())) for id, approval in known.items()}
     return [judge(d, known.get(d.approval_id)) for d in decisions]
+
+
+def _turns(decisions: Sequence[Decision]) -> list[list[Decision]]:
+    """Decisions in the order in which they came, such that no two of one turn are on the same approval."""
+    turns: list[list[Decision]] = []
+    seen: Counter[UUID] = Counter()
+    for decision in decisions:
+        turn = seen[decision.approval_id]
+        seen[decision.approval_id] += 1
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append(decision)
+    return turns
 
 
 async def expire(deps: Deps) -> None:

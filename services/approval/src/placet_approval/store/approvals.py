@@ -47,7 +47,7 @@ async def open_approvals(conn: Connection, requests: Sequence[ApprovalRequested]
 
 
 async def settle(conn: Connection, decisions: Sequence[Decision]) -> list[Approval]:
-    """Resolve those approvals that are pending, each by the first decision that is on what the approval asks.
+    """Resolve those approvals that are pending, by decisions on what the approval asks; at most one on each.
 
     One that is past its deadline is resolved as expired: what a decider is told about it must stay true.
     """
@@ -58,15 +58,18 @@ async def settle(conn: Connection, decisions: Sequence[Decision]) -> list[Approv
                resolved_by = CASE WHEN a.expires_at <= now() THEN $7 ELSE d.actor END, resolved_at = now(),
                channel = CASE WHEN a.expires_at <= now() THEN $7 ELSE d.channel END,
                comment = CASE WHEN a.expires_at <= now() THEN NULL ELSE d.comment END
-          FROM (SELECT DISTINCT ON (asked.id) v.*
-                  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
-                       WITH ORDINALITY AS v (id, outcome, actor, channel, comment, digest, place)
-                  JOIN approvals AS asked ON asked.id = v.id AND (v.digest IS NULL OR v.digest = asked.digest)
-                 ORDER BY asked.id, v.place) AS d
-         WHERE a.id = d.id AND a.status = 'pending'
+          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+               AS d (id, outcome, actor, channel, comment, digest)
+         WHERE a.id = d.id AND a.status = 'pending' AND (d.digest IS NULL OR d.digest = a.digest)
         RETURNING {_COLUMNS}
         """,
-        *columns([(d.approval_id, d.outcome, d.actor, d.channel, d.comment, d.digest) for d in decisions], 6),
+        *columns(
+            sorted(
+                ((d.approval_id, d.outcome, d.actor, d.channel, d.comment, d.digest) for d in decisions),
+                key=lambda row: row[0],
+            ),
+            6,
+        ),
         CLOCK,
     )
     return [Approval(**row) for row in rows]
