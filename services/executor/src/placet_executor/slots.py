@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -50,9 +50,13 @@ class Slots:
     def free(self) -> int:
         return self._limit - len(self._slots) - self._kept
 
+    def room(self, wanted: int) -> AbstractContextManager[int]:
+        return self.keep(0 if self.behind else wanted)
+
     @contextmanager
-    def room(self, wanted: int) -> Iterator[int]:
-        kept = 0 if self.behind else min(wanted, self.free)
+    def keep(self, wanted: int) -> Iterator[int]:
+        """Keep slots free for whoever claims runs: as many as there are, up to ``wanted``."""
+        kept = max(0, min(wanted, self.free))
         self._kept += kept
         try:
             yield kept

@@ -49,11 +49,11 @@ class Worker:
     async def claim(self) -> None:
         """Take what is due, for ever, as long as slots are free."""
         while True:
-            limit = min(self._slots.free, _CLAIM)
-            claimed = await passes.claim(self._deps, limit) if limit > 0 else []
-            self._slots.execute(claimed)
+            with self._slots.keep(_CLAIM) as limit:
+                claimed = await passes.claim(self._deps, limit) if limit else []
+                self._slots.execute(claimed)
             self._slots.behind = len(claimed) == limit
-            if limit <= 0 or len(claimed) < limit:
+            if not limit or len(claimed) < limit:
                 await self._slots.due(_POLL)
 
     async def keep(self) -> None:
