@@ -19,6 +19,7 @@ from placet_notifier import app
 from placet_notifier.settings import Settings
 from placet_runtime.bus import Bus
 from placet_runtime.local import LocalBroker, LocalBus
+from placet_runtime.outbox import row_id
 
 
 @dataclass
@@ -80,7 +81,7 @@ class Timeline:
         async with self._changed:
             self.changes += [event.data for event in events if isinstance(event.data, DeliveryChanged)]
             self._changed.notify_all()
-        await self.bus.acknowledge("notifier", [UUID(event.id) for event in events])
+        await self.bus.acknowledge("notifier", [row for event in events if (row := row_id(event.id)) is not None])
 
 
 @dataclass(frozen=True)
