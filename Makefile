@@ -64,6 +64,10 @@ bench: $(VENV)/.stamp ## Measure
 bench-peers: $(VENV)/.stamp ## Measure Placet beside Restate and DBOS, which it installs into build/peers; needs npm
 	PYTHONPATH=tests $(VENV)/bin/python -m bench.peers $(ARGS)
 
+.PHONY: bench-scale
+bench-scale: $(VENV)/.stamp ## Measure with a million paused runs, under rising load, long runs, replicas; takes minutes
+	PYTHONPATH=tests $(VENV)/bin/python -m bench.scale $(ARGS)
+
 # --- checking
 
 .PHONY: check

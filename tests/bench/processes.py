@@ -12,6 +12,7 @@ from bench.http import client
 
 _STARTS_WITHIN = 60.0
 _ENDS_WITHIN = 10.0
+_LOOKS_EVERY = 0.02
 
 
 @asynccontextmanager
@@ -49,7 +50,7 @@ async def ready(url: str, path: str) -> None:
                     status, _ = await http.request("GET", path)
                     if status == 200:
                         return
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(_LOOKS_EVERY)
     except TimeoutError as error:
         raise RuntimeError(f"{url}{path} was not ready within {_STARTS_WITHIN:.0f} s") from error
 
