@@ -4,13 +4,13 @@
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from kit.costs import counted
 from kit.product import Product, product
-from kit.stack import BusKind
 from placet import Context, Interrupt, Placet
 
 app = Placet()
@@ -40,15 +40,18 @@ async def go_through(placet: Product) -> None:
     assert (await placet.ended(paused.json()["id"]))["status"] == "completed"
 
 
-@pytest.mark.parametrize("kind", ["rabbit", "local"])
-async def test_a_cycle_alone_costs_just_this(
-    kind: BusKind, postgres_url: str, amqp_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(params=["rabbit", "local"])
+async def placet(request: pytest.FixtureRequest, postgres_url: str, amqp_url: str) -> AsyncIterator[Product]:
+    """A deployment through which a cycle has gone before."""
+    async with product(request.param, app, postgres_url, amqp_url) as made:
+        await go_through(made)
+        yield made
+
+
+async def test_a_cycle_alone_costs_just_this(placet: Product, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nine commits and four messages; each step forward is a statement or two, and a row in the outbox."""
-    async with product(kind, app, postgres_url, amqp_url) as placet:
+    with counted(monkeypatch) as costs:
         await go_through(placet)
-        with counted(monkeypatch) as costs:
-            await go_through(placet)
 
     assert costs.writes == {
         "INSERT runs": 4,  # in both services; then the approval service's view as it pauses, and as it ends
@@ -66,16 +69,11 @@ async def test_a_cycle_alone_costs_just_this(
     )
 
 
-@pytest.mark.parametrize("kind", ["rabbit", "local"])
-async def test_cycles_share_their_costs(
-    kind: BusKind, postgres_url: str, amqp_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_cycles_share_their_costs(placet: Product, monkeypatch: pytest.MonkeyPatch) -> None:
     """With 64 cycles in flight, each costs a fraction of what it costs alone: batches form by themselves."""
-    async with product(kind, app, postgres_url, amqp_url) as placet:
-        await go_through(placet)
-        with counted(monkeypatch) as costs:
-            for _ in range(3):
-                await asyncio.gather(*(go_through(placet) for _ in range(LOAD)))
+    with counted(monkeypatch) as costs:
+        for _ in range(3):
+            await asyncio.gather(*(go_through(placet) for _ in range(LOAD)))
 
     cycles = 3 * LOAD  # where nothing splits them up, all 64 go as one, and each costs a sixty-fourth
     assert costs.commits / cycles < 0.5, costs

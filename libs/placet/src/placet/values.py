@@ -16,9 +16,8 @@ from placet_contracts.cloudevents import explain
 Json = str  # JSON text: passes through unparsed between store and handler
 Shape = TypeAdapter[Any]
 
-_HINTS: WeakKeyDictionary[Callable[..., Any], dict[str, Any]] = (
-    WeakKeyDictionary()
-)  # evaluating costs as much as a step
+# Evaluating a function's annotations costs as much as all else about a step.
+_HINTS: WeakKeyDictionary[Callable[..., Any], dict[str, Any]] = WeakKeyDictionary()
 
 
 def shape(hint: Any) -> Shape:
@@ -40,12 +39,10 @@ def annotation(fn: Callable[..., Any], name: str) -> Any:
     Raises:
         NameError: it is a string that names nothing at run time.
     """
-    annotations = getattr(fn, "__annotations__", {})
-    if name not in annotations:
+    if name not in getattr(fn, "__annotations__", {}):
         return Any
-    function = getattr(fn, "__func__", fn)
     try:
-        known = _HINTS.setdefault(function, {})
+        known = _HINTS.setdefault(getattr(fn, "__func__", fn), {})
     except TypeError:  # neither hashable nor to be referred to weakly
         return _evaluated(fn, name)
     if name not in known:
@@ -54,8 +51,7 @@ def annotation(fn: Callable[..., Any], name: str) -> Any:
 
 
 def _evaluated(fn: Callable[..., Any], name: str) -> Any:
-    annotations = fn.__annotations__
-    only = types.SimpleNamespace(__annotations__={name: annotations[name]})
+    only = types.SimpleNamespace(__annotations__={name: fn.__annotations__[name]})
     scope = getattr(unwrap(fn), "__globals__", {})
     return get_type_hints(only, globalns=scope, include_extras=True)[name]
 

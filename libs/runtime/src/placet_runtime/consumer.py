@@ -72,8 +72,7 @@ class Consumer:
 
     async def acknowledge(self) -> None:
         """Tell producers what has been committed since the last time."""
-        committed = {producer: rows for producer, rows in self._committed.items() if rows}
-        self._committed.clear()
+        committed, self._committed = self._committed, defaultdict(set)
         for service, rows in committed.items():
             await self._bus.acknowledge(service, list(rows))
 

@@ -70,9 +70,10 @@ async def end_passes(deps: Deps, endings: Sequence[tuple[Ending, ApprovalRequest
         paused = [(change.id, gate) for change in changes if (gate := latest[change.id][0].gate) is not None]
         if paused:
             await history.add_gates(conn, paused)
-        for change in changes:
-            request = latest[change.id][1]
-            emit([changed(change) if request is None else _told_by(request, change)])
+        emit(
+            changed(change) if (request := latest[change.id][1]) is None else _told_by(request, change)
+            for change in changes
+        )
     ended = {(change.id, latest[change.id][0].fence) for change in changes}
     return [None if (e.run_id, e.fence) in ended else LeaseLost(e.run_id) for e, _ in endings]
 

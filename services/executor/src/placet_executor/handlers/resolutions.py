@@ -71,12 +71,7 @@ def _verified(verifier: Verifier, event: ApprovalResolved) -> Resolution:
     )
     verifier.verify(event.receipt, said)
     return Resolution(
-        approval_id=event.approval_id,
-        run_id=event.run_id,
-        gate=event.gate,
-        outcome=event.outcome,
-        digest=event.digest,
-        resolved_by=event.resolved_by,
+        **dict(said),
         resolved_at=event.resolved_at,
         channel=event.channel,
         comment=event.comment,
