@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from kit.simulation import audit
-from kit.simulation.world import Attempt, Executor, World
+from kit.simulation.processes import Attempt, Executor
+from kit.simulation.world import World
 from placet_approval.domain import AlreadyResolved, Approval, Caller, ContentChanged, Decision, Run, Start
 from placet_approval.handlers import decisions, reading, requests
 from placet_approval.handlers import runs as running

@@ -11,8 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from kit.simulation.broker import Message
 from kit.simulation.invariants import Invariants, Started
+from kit.simulation.processes import Replica
 from kit.simulation.workflows import EXPIRES_IN, NAMES, UNSERVED
-from kit.simulation.world import LEASE, Replica, World
+from kit.simulation.world import LEASE, World
 from placet_approval.domain import (
     AlreadyEnded,
     AlreadyResolved,
