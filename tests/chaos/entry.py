@@ -20,8 +20,8 @@ HANG = 5.0  # seconds
 _PR_SET_PDEATHSIG = 1
 
 
-class Failure(RuntimeError):
-    """What an armed point raises."""
+class Failure(ConnectionError):
+    """What an armed point raises: the database or the broker is away, says whoever is behind it."""
 
 
 def main() -> None:

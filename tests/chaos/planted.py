@@ -57,9 +57,9 @@ def no_outbox() -> None:
     transaction = Outbox.transaction
 
     @asynccontextmanager
-    async def forgetful(self: Any, *name: str) -> AsyncIterator[Any]:
+    async def forgetful(self: Any, of: str = "") -> AsyncIterator[Any]:
         emitted: list[Any] = []
-        async with transaction(self, *name) as (conn, _):
+        async with transaction(self, of) as (conn, _):
             yield conn, emitted.extend
         self._offer(list(self._rows(emitted)))
 
