@@ -76,9 +76,8 @@ class Api:
         """A run as it stands; ``None`` while it is not known."""
         query = {"wait": str(wait), "until": until} if wait else {}
         answer = await self._insist("GET", f"/v1/runs/{run_id}", self._stack.starter, params=query, more=wait)
-        if answer.status_code == 404:
+        if answer.status_code == 404 or not self._expect(answer, 200):
             return None
-        self._expect(answer, 200)
         return dict(answer.json())
 
     async def cancel(self, run_id: str) -> None:
@@ -93,8 +92,7 @@ class Api:
         """Some approvals that wait for a decision."""
         query = {"status": "pending", "limit": "200"}
         answer = await self._insist("GET", "/v1/approvals", self._stack.starter, params=query)
-        self._expect(answer, 200)
-        return list(answer.json()["items"])
+        return list(answer.json()["items"]) if self._expect(answer, 200) else []
 
     async def get(self, approval_id: str) -> None:
         """Read an approval, once."""

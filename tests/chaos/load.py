@@ -13,13 +13,13 @@ from chaos.client import Api, Json, Started, Verdict
 from chaos.history import State
 from chaos.stack import NAMESPACE, Stack
 from placet.amqp import publish_start
-from placet.errors import PlacetError
+from placet.errors import Unreachable, Unroutable
 from placet_contracts.events import ENDED
 
 CLIENTS = 8
 SOURCE = "chaos"
 
-_WORKFLOWS = {"one": 82, "two": 5, "expiring": 8, "slow": 5}  # percent
+_WORKFLOWS = {"one": 80, "two": 5, "expiring": 7, "slow": 8}  # percent
 _APPROVED, _REJECTED = 0.7, 0.2  # the others are contested
 _CANCELLED = 0.3  # of the contested ones, at the same time
 _TWICE = 0.1
@@ -27,6 +27,7 @@ _CONTRADICTED = 0.3  # of those started twice
 _BY_MESSAGE = 0.15
 _PAUSE = (0.02, 0.15)  # seconds, between a client's cycles
 _LOOK = 3.0  # seconds, that one long poll waits
+_HEARD_WITHIN = 15.0  # seconds; a message that was in a broker that was wiped never is
 _LONGEST = 60.0  # seconds, of a cycle; what is left then ends later, or is found by the checks
 
 
@@ -50,6 +51,7 @@ class Load:
         self._stopping = asyncio.Event()
         self._ended = asyncio.Condition()
         self.cycles: list[Cycle] = []
+        self.asked: set[str] = set()  # run ids
         self.unfinished: set[str] = set()
         self.mix: Counter[str] = Counter()
 
@@ -82,6 +84,7 @@ class Load:
         while not self._stopping.is_set():
             self._number += 1
             run_id = f"chaos-{self._seed}-{client}-{self._number}"
+            self.asked.add(run_id)
             began = monotonic()
             try:
                 async with asyncio.timeout(_LONGEST):
@@ -105,9 +108,12 @@ class Load:
         else:
             await self._start(run_id, workflow, input, twice, contradicted)
         decided: set[str] = set()
+        heard_by = monotonic() + _HEARD_WITHIN
         while True:
             run = await self._api.run(run_id, wait=_LOOK, until="paused" if not decided else "ended")
             if run is None:  # it came by message, and is not heard of yet
+                if monotonic() > heard_by:
+                    raise TimeoutError
                 await asyncio.sleep(0.05)
                 continue
             if run["status"] in ENDED:
@@ -132,7 +138,7 @@ class Load:
         for again in range(1 + twice):
             self._api.memory.counts["starts repeated"] += again
             while True:
-                with suppress(PlacetError):
+                with suppress(Unreachable, Unroutable):
                     await publish_start(
                         self._stack.rabbitmq.url,
                         workflow,

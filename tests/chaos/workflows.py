@@ -11,7 +11,6 @@ from placet_contracts.destinations import Destination
 
 EXPIRES_IN = 2.0  # seconds
 SLOW = 1.5  # seconds, that the slow workflow's steps take
-UNSERVED = 99  # a version that nobody has
 
 app = Placet()
 _ledger = Ledger(Path(os.environ["CHAOS_LEDGER"]))
