@@ -5,7 +5,7 @@ import platform
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from chaos.checks import effects, starts, told
 from chaos.checks.check import Check
 from chaos.checks.table import CHECKS
 from chaos.evidence import Evidence, Injected
-from chaos.faults import KINDS
 from chaos.load import Load
 from chaos.stack import Stack
 from chaos.usage import Usage
@@ -74,12 +73,13 @@ async def report(
     load: Load,
     evidence: Evidence,
     growth: Mapping[str, Usage],
+    asked_for: Collection[str],
     booted: float,
     lasted: float,
 ) -> Report:
-    """Look at everything, and say what was found."""
+    """Look at everything, and say what was found; ``asked_for`` are the kinds of fault that were to come."""
     judged = [_judge(check, evidence) for check in CHECKS]
-    kinds = by_kind(evidence.injected)
+    kinds = by_kind(evidence.injected, asked_for)
     rate = len(load.cycles) / lasted
     return Report(
         seed=seed,
@@ -105,8 +105,8 @@ def failures(kinds: Mapping[str, Faults], judged: Sequence[Judged], rate: float)
     return found
 
 
-def by_kind(injected: Sequence[Injected]) -> dict[str, Faults]:
-    """Faults by their kind, also of a kind that never came."""
+def by_kind(injected: Sequence[Injected], asked_for: Collection[str]) -> dict[str, Faults]:
+    """Faults by their kind, also of a kind that was asked for and never came."""
     grouped: defaultdict[str, list[Injected]] = defaultdict(list)
     for each in injected:
         grouped[each.planned.kind].append(each)
@@ -117,7 +117,7 @@ def by_kind(injected: Sequence[Injected]) -> dict[str, Faults]:
             recovery=quantiles([each.recovery for each in grouped[kind] if each.recovery is not None]),
             variants=dict(Counter(each.planned.variant for each in grouped[kind] if each.effect.seen)),
         )
-        for kind in {**{name: None for name in KINDS if name in grouped or not injected}, **grouped}
+        for kind in asked_for
     }
 
 

@@ -75,7 +75,17 @@ async def run(options: Options) -> Report:
         evidence.guarded = await tamper(stack)
         evidence.replayed, evidence.moved = await _replay_all(stack, options.seed)
         await evidence.gather(stack)
-        return await report(options.seed, options.plant, stack, clients, evidence, grown, booted, monotonic() - began)
+        return await report(
+            options.seed,
+            options.plant,
+            stack,
+            clients,
+            evidence,
+            grown,
+            options.kinds,
+            booted,
+            monotonic() - began,
+        )
 
 
 async def _set_apart(stack: Stack, caller: Api, seed: int) -> tuple[list[str], list[str]]:

@@ -19,12 +19,14 @@ from kit.simulation import audit
 from placet_approval.handlers import keys
 from placet_contracts.topology import SERVICES, Service
 from placet_runtime import migrations
-from placet_runtime.postgres import session_settings
+from placet_runtime.postgres import UNAVAILABLE, session_settings
 from placet_runtime.receipts import generate_key, public_key
 
 NAMESPACE = "chaos"
 LEASE = 3.0  # seconds
 DECIDERS = 4
+_ANSWERS_WITHIN = 60.0  # seconds
+_AGAIN_AFTER = 0.1
 REPLICAS: Mapping[Service, int] = {"approval": 2, "executor": 2, "notifier": 1}
 
 # Every message that ever was, for replays; and what a deployment's years do to its rows.
@@ -81,9 +83,14 @@ class Stack:
             conn.terminate()
 
     async def fetch(self, sql: str, *values: object) -> list[dict[str, Any]]:
-        """What tables hold; they are named with their schemas."""
-        async with self.database() as conn:
-            return [dict(row) for row in await conn.fetch(sql, *values)]
+        """What tables hold, as soon as Postgres answers; they are named with their schemas."""
+        async with asyncio.timeout(_ANSWERS_WITHIN):
+            while True:
+                try:
+                    async with self.database() as conn:
+                        return [dict(row) for row in await conn.fetch(sql, *values)]
+                except UNAVAILABLE:
+                    await asyncio.sleep(_AGAIN_AFTER)
 
 
 @asynccontextmanager
