@@ -28,6 +28,7 @@ _BY_MESSAGE = 0.15
 _PAUSE = (0.02, 0.15)  # seconds, between a client's cycles
 _LOOK = 3.0  # seconds, that one long poll waits
 _HEARD_WITHIN = 15.0  # seconds; a message that was in a broker that was wiped never is
+_LAST = 10.0  # seconds, that the last cycles get to end
 _LONGEST = 60.0  # seconds, of a cycle; what is left then ends later, or is found by the checks
 
 
@@ -57,14 +58,14 @@ class Load:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Clients at work; at the end each finishes its cycle, if it can."""
+        """Clients at work; at the end each finishes its cycle, if it can within seconds."""
         async with asyncio.TaskGroup() as clients:
-            for number in range(CLIENTS):
-                clients.create_task(self._client(number), name=f"client {number}")
-            try:
-                yield
-            finally:
-                self._stopping.set()
+            tasks = [clients.create_task(self._client(number), name=f"client {number}") for number in range(CLIENTS)]
+            yield
+            self._stopping.set()
+            _, late = await asyncio.wait(tasks, timeout=_LAST)
+            for task in late:
+                task.cancel()
 
     def stop(self) -> None:
         """Begin no more cycles."""
@@ -85,13 +86,12 @@ class Load:
             self._number += 1
             run_id = f"chaos-{self._seed}-{client}-{self._number}"
             self.asked.add(run_id)
+            self.unfinished.add(run_id)
             began = monotonic()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(_LONGEST):
                     status = await self._cycle(random, run_id)
-            except TimeoutError:
-                self.unfinished.add(run_id)
-            else:
+                self.unfinished.discard(run_id)
                 async with self._ended:
                     self.cycles.append(Cycle(began, monotonic(), status))
                     self._ended.notify_all()

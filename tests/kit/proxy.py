@@ -40,6 +40,11 @@ class Proxy:
         """How often the weather has held, slowed or ended something."""
 
     @property
+    def connections(self) -> int:
+        """How many there are."""
+        return len(self._links)
+
+    @property
     def weather(self) -> Weather:
         return self._weather
 
@@ -126,7 +131,7 @@ class _Link:
                     self._proxy.passed += len(data)
                 if limit is not None and self._passed >= limit:
                     break
-        if not self._deaf:
+        if not (self._deaf and writer is self._client):  # of a half-closed connection the client's end is the end
             self.reset()
 
 

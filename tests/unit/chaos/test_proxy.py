@@ -90,6 +90,11 @@ async def test_half_close() -> None:
         await writer.drain()
         assert made.troubled
 
+        writer.close()
+        async with asyncio.timeout(5):  # the server hears of that end, and is not kept waiting for ever
+            while made.connections:
+                await asyncio.sleep(0)
+
 
 async def test_cut_after() -> None:
     """A connection ends in the middle of what it carries."""
