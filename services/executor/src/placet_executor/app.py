@@ -81,7 +81,7 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
             loops.every("reconcile", 1, partial(leases.reconcile, deps))
-            loops.forever("listen", partial(listen, dsn, "executor", DUE, slots.wake))
+            loops.forever("listen", partial(listen, dsn, "executor", DUE, lambda _: slots.wake()))
             async with relaying.running():
                 try:
                     yield Executor(deps, Operations(pool, bus, loops, refresh))
