@@ -27,7 +27,7 @@ from placet_runtime.bus import Bus
 from placet_runtime.consumer import Consumer
 from placet_runtime.listener import listen
 from placet_runtime.loops import Loops
-from placet_runtime.operations import Operations
+from placet_runtime.operations import Gauges, Operations
 from placet_runtime.outbox import Outbox
 from placet_runtime.rabbit import RabbitBus
 from placet_runtime.receipts import Signer
@@ -105,7 +105,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                             admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
                             max_body=settings.max_body,
                         ),
-                        operations=Operations(pool, bus, loops, refresh, needs_bus=False),
+                        operations=Operations(pool, bus, loops, Gauges(refresh), needs_bus=False),
                         public_url=settings.public_url.rstrip("/"),
                     )
                 finally:
