@@ -211,8 +211,7 @@ def _ratios(empty: dict[str, Any], full: dict[str, Any]) -> dict[str, float]:
     return {
         "memory of the services": ratio("memory", "dev"),
         "start-up": ratio("start_seconds"),
-        "idle CPU, services": ratio("idle_cpu_ms_per_second", "dev"),
-        "idle CPU, Postgres": ratio("idle_cpu_ms_per_second", "postgres"),
+        **{f"idle CPU, {kind}": ratio("idle_cpu_ms_per_second", kind) for kind in empty["idle_cpu_ms_per_second"]},
         "resume, p50": ratio("resume_ms", "p50"),
         "resume, p99": ratio("resume_ms", "p99"),
         **{name: ratio("reads_ms", name, "p50") for name in empty["reads_ms"]},
