@@ -490,7 +490,7 @@ async def test_what_nobody_serves_waits_in_sight(own: Product) -> None:
     assert [run["id"] for run in listed] == [run_id]
     await own.running.stop("executor")
     async with another_executor(own.running) as old:
-        await old.operations.refresh()
+        await old.operations.gauges.refresh()
         assert b'placet_runs{state="parked"} 1.0' in generate_latest()
 
     newer = Placet()

@@ -9,6 +9,7 @@ from uuid import uuid4
 import asyncpg
 import httpx2
 
+import placet_approval.app as approval
 import placet_executor.app as executor
 from kit.database import database
 from kit.rabbitmq import delete_namespace
@@ -135,6 +136,16 @@ async def another_executor(running: Deployment, app: Placet | None = None, **set
     async with executor.service(chosen, app or running.app, bus) as started:
         await eventually(lambda: asyncio.sleep(0, bus.ready))
         yield started
+
+
+@asynccontextmanager
+async def another_approval(running: Deployment) -> AsyncIterator[Product]:
+    """One more approval replica of a deployment, as its callers see it. On the local bus there can be one at a time."""
+    bus = running._bus("approval")
+    async with approval.service(running._approval_settings(), bus, asyncio.Event()) as started:
+        await eventually(lambda: asyncio.sleep(0, bus.ready))
+        async with running.http(ADMIN_KEY, started) as http:
+            yield Product(running, http)
 
 
 def problem(answer: httpx2.Response, status: int, type: str) -> dict[str, Json]:

@@ -70,9 +70,18 @@ class Deployment:
             await self._running.pop(service).aclose()
 
     @asynccontextmanager
-    async def http(self, key: str = ADMIN_KEY) -> AsyncIterator[httpx2.AsyncClient]:
-        """A client of the REST API with a key."""
-        transport = httpx2.ASGITransport(app=self._asgi)
+    async def http(
+        self, key: str = ADMIN_KEY, of: approval.Approval | None = None
+    ) -> AsyncIterator[httpx2.AsyncClient]:
+        """A client of the REST API with a key; of a replica, if one is given."""
+
+        async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+            served = of or self._approval
+            assert served is not None
+            state = served.state | {"operations": [served.operations]}
+            await application()({**scope, "state": state}, receive, send)
+
+        transport = httpx2.ASGITransport(app=asgi)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         async with httpx2.AsyncClient(transport=transport, base_url="http://placet", headers=headers) as client:
             yield client
@@ -84,11 +93,6 @@ class Deployment:
             return [dict(row) for row in await conn.fetch(sql, *values)]
         finally:
             await conn.close()
-
-    async def _asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self._approval is not None
-        state = self._approval.state | {"operations": [self._approval.operations]}
-        await application()({**scope, "state": state}, receive, send)
 
     def _bus(self, service: Service) -> Bus:
         if self._kind == "local":

@@ -1,10 +1,11 @@
 """The approval service, put together: the only place that knows settings and all parts."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from uuid import UUID
 
 from prometheus_client import Gauge
 from starlette.applications import Starlette
@@ -16,6 +17,7 @@ from placet_approval.api.routes import application
 from placet_approval.consumer import HANDLERS
 from placet_approval.deps import Deps
 from placet_approval.handlers import decisions, keys, reading, runs
+from placet_approval.replicas import CHANNEL, Replicas
 from placet_approval.settings import Settings
 from placet_approval.store import approvals
 from placet_approval.waits import Waits
@@ -23,8 +25,9 @@ from placet_runtime import migrations, postgres
 from placet_runtime.batching import Batcher
 from placet_runtime.bus import Bus
 from placet_runtime.consumer import Consumer
+from placet_runtime.listener import listen
 from placet_runtime.loops import Loops
-from placet_runtime.operations import Operations
+from placet_runtime.operations import Gauges, Operations
 from placet_runtime.outbox import Outbox
 from placet_runtime.rabbit import RabbitBus
 from placet_runtime.receipts import Signer
@@ -60,7 +63,14 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         waits = Waits(stopping)
         outbox = Outbox(pool, bus)
         signer = Signer(settings.signing_key.get_secret_value())
-        deps = Deps(pool=pool, outbox=outbox, signer=signer, changed=waits.changed)
+        others = Replicas(pool, waits.changed)
+
+        def changed(ids: Iterable[str | UUID]) -> None:
+            moved = [str(id) for id in ids]
+            waits.changed(moved)
+            others.tell(moved)
+
+        deps = Deps(pool=pool, outbox=outbox, signer=signer, changed=changed)
         consumer = Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
 
         async def refresh() -> None:
@@ -75,6 +85,9 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
             loops.every("expire", 0.5, partial(decisions.expire, deps))
+            loops.forever("tell replicas", others.relay)
+            loops.every("count replicas", 5, others.look)
+            loops.forever("hear replicas", partial(listen, dsn, "approval", CHANNEL, others.hear))
             async with loops.running():
                 try:
                     yield Approval(
@@ -92,7 +105,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                             admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
                             max_body=settings.max_body,
                         ),
-                        operations=Operations(pool, bus, loops, refresh, needs_bus=False),
+                        operations=Operations(pool, bus, loops, Gauges(refresh), needs_bus=False),
                         public_url=settings.public_url.rstrip("/"),
                     )
                 finally:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from placet_runtime.outbox import Outbox
 from placet_runtime.postgres import Pool
@@ -10,9 +11,9 @@ from placet_runtime.receipts import Signer
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """The store, the signer of receipts, and whom to tell in this process."""
+    """The store, the signer of receipts, and whom to tell."""
 
     pool: Pool  # for reads; so that they do not wait for writes
     outbox: Outbox
     signer: Signer
-    changed: Callable[[Iterable[object]], None]  # ids of runs and approvals that moved
+    changed: Callable[[Iterable[str | UUID]], None]  # tells those who wait: ids of runs and approvals that moved

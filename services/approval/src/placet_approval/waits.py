@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_LOOK_AGAIN = 0.5  # seconds; the change may have come to another replica
+_LOOK_AGAIN = 1.0  # seconds; the hint from another replica may get lost
 
 
 class Waits:
@@ -16,15 +16,15 @@ class Waits:
 
     def __init__(self, stopping: asyncio.Event) -> None:
         self._stopping = stopping
-        self._waiting: defaultdict[object, set[asyncio.Event]] = defaultdict(set)
+        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
-    def changed(self, ids: Iterable[object]) -> None:
+    def changed(self, ids: Iterable[str]) -> None:
         """Have those who wait for these ids look again."""
         for id in ids:
             for event in self._waiting.get(id, ()):
                 event.set()
 
-    async def until(self, id: object, seconds: float, look: Callable[[], Awaitable[T]], done: Callable[[T], bool]) -> T:
+    async def until(self, id: str, seconds: float, look: Callable[[], Awaitable[T]], done: Callable[[T], bool]) -> T:
         """What ``look`` sees once it is ``done``, or after some seconds, or when the service stops."""
         deadline = monotonic() + seconds
         event = asyncio.Event()

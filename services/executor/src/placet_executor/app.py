@@ -26,7 +26,7 @@ from placet_runtime.bus import Bus
 from placet_runtime.consumer import Consumer
 from placet_runtime.listener import listen
 from placet_runtime.loops import Loops
-from placet_runtime.operations import Operations
+from placet_runtime.operations import Gauges, Operations
 from placet_runtime.outbox import Outbox
 from placet_runtime.rabbit import RabbitBus
 from placet_runtime.receipts import Verifier
@@ -81,10 +81,10 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
             loops.every("reconcile", 1, partial(leases.reconcile, deps))
-            loops.forever("listen", partial(listen, dsn, "executor", DUE, slots.wake))
+            loops.forever("listen", partial(listen, dsn, "executor", DUE, lambda _: slots.wake()))
             async with relaying.running():
                 try:
-                    yield Executor(deps, Operations(pool, bus, loops, refresh))
+                    yield Executor(deps, Operations(pool, bus, loops, Gauges(refresh)))
                 finally:
                     await bus.stop_receiving()
                     await loops.stop("claim")

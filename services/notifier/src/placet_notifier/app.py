@@ -22,7 +22,7 @@ from placet_runtime import migrations, postgres
 from placet_runtime.bus import Bus
 from placet_runtime.consumer import Consumer
 from placet_runtime.loops import Loops
-from placet_runtime.operations import Operations
+from placet_runtime.operations import Gauges, Operations
 from placet_runtime.outbox import Outbox
 from placet_runtime.postgres import UNAVAILABLE
 from placet_runtime.rabbit import RabbitBus
@@ -73,7 +73,7 @@ async def service(settings: Settings, bus: Bus) -> AsyncIterator[Notifier]:
             loops.every("retry", 2, consumer.retry)
             loops.every("deliver", 0, worker.round)
             try:
-                yield Notifier(deps, Operations(pool, bus, loops, refresh))
+                yield Notifier(deps, Operations(pool, bus, loops, Gauges(refresh)))
             finally:
                 await bus.stop_receiving()
                 await worker.drain(settings.drain)

@@ -128,7 +128,7 @@ async def get_approval(call: Call) -> Model:
     services = _services(call)
     approval_id = _approval_id(call)
     approval = await services.waits.until(
-        approval_id,
+        str(approval_id),
         query.wait,
         lambda: services.approval.submit(approval_id),
         lambda approval: approval.status != "pending",

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic_core import to_json
 
 from placet_approval.domain import CLOCK, Approval, Decision, Delivery, Status
+from placet_approval.store.conditions import Conditions
 from placet_contracts.events import ApprovalRequested
 from placet_runtime.postgres import Connection, columns
 
@@ -125,29 +126,22 @@ async def page(
     limit: int,
 ) -> list[Approval]:
     """The newest first, from behind a place on."""
-    conditions = ["true"]
-    values: list[Any] = []
-
-    def where(condition: str, *parameters: Any) -> None:
-        numbers = [len(values) + n + 1 for n in range(len(parameters))]
-        values.extend(parameters)
-        conditions.append(condition.format(*numbers))
-
+    conditions = Conditions()
     if status is not None:
-        where("a.status = ${}", status)
+        conditions.add("a.status = {}", status)
     if run_id is not None:
-        where("a.run_id = ${}", run_id)
+        conditions.add("a.run_id = {}", run_id)
     if workflow is not None:
-        where("a.workflow = ${}", workflow)
+        conditions.add("a.workflow = {}", workflow)
     if after is not None:
-        where("(a.opened_at, a.id) < (${}, ${})", *after)
+        conditions.add("(a.opened_at, a.id) < ({}, {})", *after)
     rows = await conn.fetch(
         f"""
         SELECT {_COLUMNS} FROM approvals AS a
-         WHERE {" AND ".join(conditions)}
+        {conditions.where}
          ORDER BY a.opened_at DESC, a.id DESC LIMIT {int(limit)}
         """,
-        *values,
+        *conditions.values,
     )
     return [Approval(**row) for row in rows]
 

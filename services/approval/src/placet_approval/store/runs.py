@@ -8,6 +8,7 @@ import asyncpg
 from pydantic_core import to_json
 
 from placet_approval.domain import Run, RunApproval, Start
+from placet_approval.store.conditions import Conditions
 from placet_contracts.events import ENDED, ApprovalRequested, RunChanged, RunStatus
 from placet_runtime.postgres import Connection, columns
 
@@ -69,20 +70,22 @@ async def page(
     limit: int,
 ) -> list[Run]:
     """The newest first, with their approvals, from behind a place on."""
+    conditions = Conditions()
+    if status is not None:
+        conditions.add("r.status = {}", status)
+    if workflow is not None:
+        conditions.add("r.workflow = {}", workflow)
+    if parked is not None:
+        conditions.add("r.parked" if parked else "NOT r.parked")
+    if after is not None:
+        conditions.add("(r.created_at, r.id) < ({}, {})", *after)
     rows = await conn.fetch(
         f"""
         SELECT {_FULL}
-         WHERE ($1::text IS NULL OR r.workflow = $1)
-           AND ($2::text IS NULL OR r.status = $2)
-           AND ($3::boolean IS NULL OR r.parked = $3)
-           AND ($4::timestamptz IS NULL OR (r.created_at, r.id) < ($4, $5::text))
-         ORDER BY r.created_at DESC, r.id DESC LIMIT $6
+        {conditions.where}
+         ORDER BY r.created_at DESC, r.id DESC LIMIT {int(limit)}
         """,
-        workflow,
-        status,
-        parked,
-        *(after or (None, None)),
-        limit,
+        *conditions.values,
     )
     return [_run(row) for row in rows]
 
