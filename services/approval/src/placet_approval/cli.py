@@ -1,4 +1,4 @@
-"""``placet approval``, ``placet keys`` and ``placet secrets``."""
+"""``placet approval``, ``placet keys`` and ``placet secrets``; ``placet audit`` is beside it."""
 
 import json
 import secrets as random
@@ -7,12 +7,14 @@ from typing import Annotated, get_args
 import asyncpg
 import typer
 
+from placet_approval import cli_audit
 from placet_approval.domain import KeyNameTaken, Role
 from placet_runtime.cli import run
 
 commands = typer.Typer()
 key_commands = typer.Typer(help="API keys: who may start, decide, read.", no_args_is_help=True)
 commands.add_typer(key_commands, name="keys")
+commands.add_typer(cli_audit.commands, name="audit")
 
 DatabaseUrl = Annotated[
     str, typer.Option(envvar="PLACET_DATABASE_URL", help="Postgres, as the approval service's role.")
