@@ -13,6 +13,7 @@ from kit.waiting import eventually
 from placet_approval.deps import Deps
 from placet_approval.domain import Decision, Finding, Verdict
 from placet_approval.handlers import decisions, requests, sealing, verifying
+from placet_approval.store import audit
 from placet_contracts.cloudevents import CloudEvent
 from placet_contracts.events import ApprovalRequested
 from placet_runtime import migrations, postgres
@@ -49,14 +50,14 @@ class Ledger:
         await decisions.decide(self.deps, [Decision(id, verdict, "key:ana", "api", comment) for id in ids])
 
     async def seal(self) -> str:
-        """Seal all there is; the seal at the head. Others' transactions in the cluster may hold it up for a moment."""
+        """Put one seal over all there is; the seal. Others' transactions in the cluster may hold it up for a moment."""
 
-        async def done() -> bool:
-            await sealing.seal(self.deps)
-            async with self.deps.pool.acquire() as conn:
-                return await sealing.unsealed_seconds(conn) == 0
+        async def settled() -> bool:
+            unsettled = await self.deps.pool.fetchval(f"SELECT count(*) FROM audit WHERE position >= {audit.HORIZON}")
+            return bool(unsettled == 0)
 
-        await eventually(done)
+        await eventually(settled)
+        await sealing.seal(self.deps)
         head = (await sealing.get_head(self.deps)).seal
         assert head is not None
         return head

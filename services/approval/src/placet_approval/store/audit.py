@@ -9,7 +9,7 @@ _LOCK = "placet.audit"
 _CHUNK = 200
 
 # A row below this is committed and seen, or will never be: no transaction that is under way has a smaller id.
-_HORIZON = "(SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint + last_value FROM audit_shift)"
+HORIZON = "(SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint + last_value FROM audit_shift)"
 
 # Entries, out of the columns of an approval.
 OPENED = "json_build_object('kind', 'opened', 'approval', id, 'digest', digest)"
@@ -60,7 +60,7 @@ async def settled(conn: Connection, after: Place, limit: int) -> list[Row]:
     rows = await conn.fetch(
         f"""
         SELECT position, id, at, entries FROM audit
-         WHERE (position, id) > ($1, $2) AND position < {_HORIZON}
+         WHERE (position, id) > ($1, $2) AND position < {HORIZON}
          ORDER BY position, id LIMIT $3
         """,
         *after,

@@ -7,8 +7,8 @@ from datetime import datetime
 from placet_approval.domain import Finding
 from placet_runtime.postgres import Connection
 
-# What must be noted: a kind, an id, and the facts. Of a run it is not known when it was cancelled: where the run is from
-# before the beginning, its cancellation may be noted, and need not be.
+# What must be noted: a kind, an id, and the facts. When a run was cancelled is not known: where it is from before the
+# beginning, its cancellation may be noted, and need not be.
 _HAPPENED = """
     SELECT 'opened' AS kind, id::text AS id, ARRAY[digest] AS facts, opened_at >= $1 AS due FROM approvals
     UNION ALL
