@@ -67,6 +67,7 @@ def create_key(
     async def work() -> str:
         conn = await _connect(database_url)
         try:
+            await _align(conn)
             return await keys.create(conn, name, chosen)
         finally:
             await conn.close()
@@ -104,6 +105,7 @@ def revoke_key(database_url: DatabaseUrl, name: Annotated[str, typer.Argument(he
     async def work() -> str | None:
         conn = await _connect(database_url)
         try:
+            await _align(conn)
             return await keys.revoke(conn, name)
         finally:
             await conn.close()
@@ -119,3 +121,11 @@ async def _connect(database_url: str) -> "asyncpg.Connection[asyncpg.Record]":
     from placet_runtime.postgres import session_settings
 
     return await asyncpg.connect(database_url, timeout=10, server_settings=session_settings("approval", "placet keys"))
+
+
+async def _align(conn: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """No service may have been here since the database was restored."""
+    from placet_approval.store import audit
+
+    async with conn.transaction():
+        await audit.align(conn)
