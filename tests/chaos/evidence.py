@@ -1,5 +1,9 @@
 """What a test run has left behind, gathered for the checks."""
 
+import asyncio
+import json
+import os
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +18,7 @@ from chaos.ledger import Line
 from chaos.schedule import Planned
 from chaos.stack import Stack
 from kit.simulation.audit import Entry
+from placet_runtime.receipts import public_key
 
 Row = dict[str, Any]
 
@@ -44,6 +49,7 @@ class Evidence:
     replayed: int = 0
     moved: Sequence[str] = ()  # what changed when every message came again
     guarded: tuple[int, int] = (0, 0)  # updates of what is final that were tried, and refused
+    audited: tuple[int, list[str]] = (0, [])  # rows of the audit that were verified, and what was found wrong
     runs: dict[str, Row] = field(default_factory=dict)
     shown: dict[str, Row] = field(default_factory=dict)  # runs in the approval service's view
     approvals: dict[str, Row] = field(default_factory=dict)
@@ -103,6 +109,26 @@ async def tamper(stack: Stack) -> tuple[int, int]:
                 finally:
                     await transaction.rollback()
     return tried, refused
+
+
+async def audit(stack: Stack) -> tuple[int, list[str]]:
+    """Have the audit verified as an auditor would: how many rows, and what was found."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "placet.cli", "audit", "verify", "--json"),
+        env={
+            **os.environ,
+            "PLACET_DATABASE_URL": stack.database_url,
+            "PLACET_VERIFY_KEYS": public_key(stack.signing_key),
+        },
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    *findings, facts = [json.loads(line) for line in out.splitlines()] or [{}]
+    wrong = [str(finding) for finding in findings]
+    if process.returncode != 0 and not wrong:
+        wrong.append(f"`placet audit verify` ended with {process.returncode}")
+    return int(facts.get("rows", 0)), wrong
 
 
 async def snapshot(stack: Stack) -> set[str]:

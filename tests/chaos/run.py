@@ -11,7 +11,7 @@ from time import monotonic, time
 
 from chaos import faults, load, messages, planted
 from chaos.client import Api, Memory, api
-from chaos.evidence import Evidence, Injected, snapshot, tamper
+from chaos.evidence import Evidence, Injected, audit, snapshot, tamper
 from chaos.load import Load
 from chaos.report import Report, report
 from chaos.schedule import Kind, Planned, plan
@@ -29,7 +29,6 @@ _UNSERVED = 99  # a version that nobody has
 _AGE = """
 UPDATE approval.runs SET created_at = created_at - interval '3 years', updated_at = updated_at - interval '3 years'
  WHERE id = ANY ($1);
-UPDATE approval.approvals SET opened_at = opened_at - interval '3 years' WHERE run_id = ANY ($1);
 UPDATE executor.runs
    SET created_at = created_at - interval '3 years', updated_at = updated_at - interval '3 years',
        due_at = due_at - interval '3 years'
@@ -74,6 +73,7 @@ async def run(options: Options) -> Report:
         evidence.asked = clients.asked | set(aged) | set(unserved)
         evidence.guarded = await tamper(stack)
         evidence.replayed, evidence.moved = await _replay_all(stack, options.seed)
+        evidence.audited = await audit(stack)
         await evidence.gather(stack)
         return await report(
             options.seed,

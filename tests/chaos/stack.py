@@ -55,6 +55,7 @@ class Stack:
     ledger: Path
     starter: str  # an API key
     deciders: Mapping[str, str]  # API keys, by actor
+    signing_key: str  # of the approval services
     busy: Mapping[str, asyncio.Lock] = field(
         default_factory=lambda: {server: asyncio.Lock() for server in ("postgres", "rabbitmq")}
     )
@@ -102,10 +103,9 @@ async def running(folder: Path, *, environment: Mapping[str, str] | None = None)
         stack.callback(rabbitmq.kill)
         await asyncio.gather(postgres.start(), asyncio.to_thread(rabbitmq.start))
         made = await _prepare(postgres, rabbitmq, await stack.enter_async_context(far_end()), folder)
-        signing_key = generate_key()
         for service in SERVICES:
             for number in range(REPLICAS[service]):
-                replica = await _replica(stack, made, service, number, signing_key, folder, environment or {})
+                replica = await _replica(stack, made, service, number, folder, environment or {})
                 await stack.enter_async_context(replica.running())
         await made.ready()
         yield made
@@ -124,7 +124,7 @@ async def _prepare(postgres: PostgresNode, rabbitmq: RabbitNode, far: FarEnd, fo
     starter = await keys.create(conn, "client", "starter")
     deciders = {f"key:{name}": await keys.create(conn, name, "approver") for name in _names()}
     await conn.close()
-    return Stack(postgres, rabbitmq, [], far, database_url, folder / "ledger", starter, deciders)
+    return Stack(postgres, rabbitmq, [], far, database_url, folder / "ledger", starter, deciders, generate_key())
 
 
 def _names() -> list[str]:
@@ -136,7 +136,6 @@ async def _replica(
     made: Stack,
     service: Service,
     number: int,
-    signing_key: str,
     folder: Path,
     more: Mapping[str, str],
 ) -> Replica:
@@ -146,10 +145,10 @@ async def _replica(
     }
     [port] = free_ports(1)
     own = {
-        "approval": {"PLACET_SIGNING_KEY": signing_key, "PLACET_ADMIN_KEY": secrets.token_urlsafe(24)},
+        "approval": {"PLACET_SIGNING_KEY": made.signing_key, "PLACET_ADMIN_KEY": secrets.token_urlsafe(24)},
         "executor": {
             "PLACET_APP": "chaos.workflows:app",
-            "PLACET_VERIFY_KEYS": public_key(signing_key),
+            "PLACET_VERIFY_KEYS": public_key(made.signing_key),
             "PLACET_LEASE": str(LEASE),
             "PLACET_RETRY_BACKOFF": "0.1",
             "CHAOS_LEDGER": str(made.ledger),

@@ -20,5 +20,6 @@ CHECKS = (
     Check("I14", "only legal transitions", "transitions", told.only_legal_transitions),
     Check("I15", "years and missing handlers are survived", "runs", progress.after_years),
     Check("I16", "deadlines are the database's", "approvals with one", decisions.by_the_database_s_clock),
+    Check("I17", "the audit verifies, and tells of all transitions", "rows of the audit", told.audited),
     Check("I18", "no 2xx without a commit", "2xx", decisions.acknowledged_means_committed),
 )

@@ -31,6 +31,12 @@ def only_legal_transitions(evidence: Evidence) -> Found:
     return found(transitions(evidence), said(evidence, "I14"))
 
 
+def audited(evidence: Evidence) -> Found:
+    """I17."""
+    rows, wrong = evidence.audited
+    return found(rows, wrong)
+
+
 def told_again(evidence: Evidence) -> dict[str, int]:
     """How many attempts came more than once, by channel. Receivers can tell, by the id that each carries."""
     return {channel: sum(count - 1 for count in attempts.values()) for channel, attempts in evidence.attempts.items()}
