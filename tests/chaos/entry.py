@@ -3,6 +3,7 @@
 - ``CHAOS_FAIL=decide.after_commit:kill:3``: at the third time that it comes to that point it kills itself; ``raise``
   and ``hang`` are the other actions. The file ``CHAOS_FIRED`` then tells that it has come to pass.
 - ``CHAOS_PLANT=no-fence``: with a bug, see `chaos.planted`.
+- ``CHAOS_SKEW=-300``: its services think that it is so many seconds later than it is.
 """
 
 import ctypes
@@ -11,7 +12,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
+from importlib import import_module
 from pathlib import Path
+from typing import Self, cast
 
 from placet import cli
 from placet_runtime import fail
@@ -34,7 +38,23 @@ def main() -> None:
         from chaos.planted import plant
 
         plant(planted)
+    if skew := os.environ.get("CHAOS_SKEW"):
+        set_clock(timedelta(seconds=float(skew)), sys.argv[1])
     cli.main()
+
+
+def set_clock(late: timedelta, service: str) -> None:
+    """Give a service's modules another clock, with all that they have imported."""
+
+    class Skewed(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cast("Self", datetime.now(tz) + late)
+
+    import_module(f"placet_{service}.app")
+    for name, module in list(sys.modules.items()):
+        if name.startswith("placet_") and getattr(module, "datetime", None) is datetime:
+            module.datetime = Skewed  # type: ignore[attr-defined]
 
 
 def arm(spec: str, fired: Path) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from random import Random
 from time import monotonic, time
 from uuid import UUID
@@ -48,7 +49,6 @@ class Load:
         self._stack = stack
         self._api = api
         self._seed = seed
-        self._number = 0
         self._stopping = asyncio.Event()
         self._ended = asyncio.Condition()
         self.cycles: list[Cycle] = []
@@ -82,25 +82,26 @@ class Load:
 
     async def _client(self, client: int) -> None:
         random = Random(f"{self._seed} client {client}")
-        while not self._stopping.is_set():
-            self._number += 1
-            run_id = f"chaos-{self._seed}-{client}-{self._number}"
+        for number in count(client, CLIENTS):
+            if self._stopping.is_set():
+                return
+            run_id = f"chaos-{self._seed}-{number}"
             self.asked.add(run_id)
             self.unfinished.add(run_id)
             began = monotonic()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LONGEST):
-                    status = await self._cycle(random, run_id)
+                    status = await self._cycle(random, run_id, number)
                 self.unfinished.discard(run_id)
                 async with self._ended:
                     self.cycles.append(Cycle(began, monotonic(), status))
                     self._ended.notify_all()
             await asyncio.sleep(random.uniform(*_PAUSE))
 
-    async def _cycle(self, random: Random, run_id: str) -> str:
+    async def _cycle(self, random: Random, run_id: str, number: int) -> str:
         """One run from its start to its end."""
         [workflow] = random.choices(list(_WORKFLOWS), list(_WORKFLOWS.values()))
-        input: Json = {"number": self._number, "pad": "x" * random.randrange(200)}
+        input: Json = {"number": number, "pad": "x" * random.randrange(200)}
         self.mix[workflow] += 1
         twice, contradicted = random.random() < _TWICE, random.random() < _CONTRADICTED
         if random.random() < _BY_MESSAGE:

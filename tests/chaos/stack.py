@@ -24,6 +24,14 @@ from placet_runtime.receipts import generate_key, public_key
 
 NAMESPACE = "chaos"
 LEASE = 3.0  # seconds
+# What each process's clock is ahead of the machine's, in seconds.
+SKEW: Mapping[str, float] = {
+    "approval-0": 300,
+    "approval-1": -300,
+    "executor-0": -3600,
+    "executor-1": 3600,
+    "notifier-0": 300,
+}
 DECIDERS = 4
 _ANSWERS_WITHIN = 60.0  # seconds
 _AGAIN_AFTER = 0.1
@@ -171,6 +179,7 @@ async def _replica(
         "PLACET_NAMESPACE": NAMESPACE,
         "PLACET_HOST": "127.0.0.1",
         "PLACET_PORT": str(port),
+        "CHAOS_SKEW": str(SKEW[f"{service}-{number}"]),
         **own,
         **more,
     }

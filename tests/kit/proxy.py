@@ -118,7 +118,7 @@ class _Link:
         _reset(self._server)
 
     async def pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
+        with suppress(OSError, RuntimeError):  # uvloop's, of a transport that was reset meanwhile
             while data := await reader.read(65536):
                 await self._proxy._passes(len(data))
                 limit = self._proxy.weather.cut_after
