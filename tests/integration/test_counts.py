@@ -58,8 +58,8 @@ async def test_a_cycle_alone_costs_just_this(placet: Product, monkeypatch: pytes
         "INSERT steps": 1,
         "UPDATE runs": 2,  # as it pauses, and as it ends
         "INSERT gates": 1,
-        "INSERT approvals": 1,
-        "UPDATE approvals": 2,  # the decision; and at the run's end, what would still be pending
+        "INSERT approvals, INSERT audit": 1,
+        "UPDATE approvals, INSERT audit": 2,  # the decision; and at the run's end, what would still be pending
         "UPDATE gates, UPDATE runs": 1,  # resolved, and claimed
         "INSERT outbox": 4,
     }

@@ -307,7 +307,7 @@ def test_a_command_that_is_named_exists(line: str) -> None:
     """With the options that it is shown with."""
     if not placet.cli.app.registered_groups:
         placet.cli.discover()
-    groups = {group.name for group in placet.cli.app.registered_groups} | {"keys", "quarantine"}
+    groups = {group.name for group in placet.cli.app.registered_groups} | {"audit", "keys", "quarantine"}
     words = line.split()[1:]
     path = words[: 2 if words[0] in groups else 1]
 
@@ -330,6 +330,7 @@ def test_commands_are_found() -> None:
         "keys create",
         "quarantine show",
         "migrate approval",
+        "audit verify",
     } <= found
 
 
@@ -398,7 +399,7 @@ def test_the_roles_are_those_of_the_code() -> None:
     shown = {names(row[0])[0]: row[1:] for row in rows(DECIDING, "| role |")}
 
     assert shown == {
-        role: ["yes" if role in MAY[action] else "no" for action in ("read", "start", "cancel", "decide")]
+        role: ["yes" if role in MAY[action] else "no" for action in ("read", "start", "cancel", "decide", "audit")]
         for role in get_args(Role)
     }
 

@@ -24,6 +24,7 @@ MAY_CALL: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/approvals"): ALL,
     ("GET", "/v1/approvals/{id}"): ALL,
     ("POST", "/v1/approvals/{id}/decisions"): {"admin", "approver"},
+    ("GET", "/v1/audit/head"): {"admin"},
 }
 
 ROLES: list[Role] = ["admin", "approver", "starter", "viewer"]

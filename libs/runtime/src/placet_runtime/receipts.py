@@ -71,6 +71,10 @@ class Signer:
             receipts += [self._seal(together)] * len(together)
         return receipts
 
+    def statement(self, type: str, payload: bytes) -> str:
+        """A compact JWS over something else than resolutions; ``type`` stands in its header, and keeps kinds apart."""
+        return jws.serialize_compact(self._header | {"typ": type}, payload, self._key, algorithms=[_ALGORITHM])
+
     def _seal(self, fingerprints: Iterable[str]) -> str:
         payload = json.dumps({"receipts": list(fingerprints)}, separators=(",", ":"))
         return jws.serialize_compact(self._header, payload, self._key, algorithms=[_ALGORITHM])
@@ -109,18 +113,52 @@ class Verifier:
         if resolution.fingerprint not in signed:
             raise ReceiptInvalid("it was signed for something else")
 
+    def statement(self, type: str, statement: str) -> bytes:
+        """The payload of a JWS of this type.
+
+        Raises:
+            ReceiptInvalid: it is not signed by a known key, or is of another type.
+        """
+        found, payload = self._payload(statement)
+        if found != type:
+            raise ReceiptInvalid(f"not a {type}: {found!r}")
+        return payload
+
     def _signed(self, receipt: str) -> frozenset[str]:
+        type, payload = self._payload(receipt)
+        if type is not None:
+            raise ReceiptInvalid(f"not a receipt: {type!r}")
         try:
-            token = jws.extract_compact(receipt.encode())
-            kid = token.headers().get("kid")
+            return _Payload.model_validate_json(payload).receipts
+        except ValidationError as error:
+            raise ReceiptInvalid(f"not a receipt: {error.__class__.__name__}") from error
+
+    def _payload(self, text: str) -> tuple[object, bytes]:
+        """The type, if there is one, and the payload of what a known key has signed."""
+        try:
+            token = jws.extract_compact(text.encode())
+            headers = token.headers()
+            kid = headers.get("kid")
             key = self._keys.get(kid) if isinstance(kid, str) else None
             if key is None:
                 raise ReceiptInvalid(f"signed with an unknown key {kid!r}")
             if not jws.validate_compact(token, key, algorithms=[_ALGORITHM]):
                 raise ReceiptInvalid("the signature does not match")
-            return _Payload.model_validate_json(token.payload).receipts
-        except (JoseError, ValidationError, UnicodeError) as error:
+            return headers.get("typ"), token.payload
+        except (JoseError, UnicodeError) as error:
             raise ReceiptInvalid(f"not a receipt: {error.__class__.__name__}") from error
+
+
+def unverified(statement: str) -> bytes:
+    """The payload of a JWS, whoever has signed it.
+
+    Raises:
+        ReceiptInvalid: it is none.
+    """
+    try:
+        return jws.extract_compact(statement.encode()).payload
+    except (JoseError, UnicodeError) as error:
+        raise ReceiptInvalid(f"not a signed statement: {error.__class__.__name__}") from error
 
 
 def generate_key() -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -16,7 +16,7 @@ from placet_approval.api.operations import Services
 from placet_approval.api.routes import application
 from placet_approval.consumer import HANDLERS
 from placet_approval.deps import Deps
-from placet_approval.handlers import decisions, keys, reading, runs
+from placet_approval.handlers import decisions, keys, reading, runs, sealing
 from placet_approval.replicas import CHANNEL, Replicas
 from placet_approval.settings import Settings
 from placet_approval.store import approvals
@@ -34,6 +34,9 @@ from placet_runtime.receipts import Signer
 
 PENDING = Gauge("placet_approvals_pending", "Approvals that wait for a decision")
 OLDEST = Gauge("placet_approvals_oldest_pending_seconds", "Age of the approval that has waited longest")
+UNSEALED = Gauge("placet_audit_unsealed_seconds", "Age of the oldest row of the audit that is not sealed")
+
+_TELL_HEAD_EVERY = 300  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,16 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         async def refresh() -> None:
             async with pool.acquire() as conn:
                 pending, oldest = await approvals.counts(conn)
+                UNSEALED.set(await sealing.unsealed_seconds(conn))
             PENDING.set(pending)
             OLDEST.set(oldest)
 
+        async def tell_head() -> None:
+            while True:
+                await sealing.tell(deps)
+                await asyncio.sleep(_TELL_HEAD_EVERY)
+
+        await sealing.align(deps)
         async with bus.open():
             loops.forever("relay", outbox.relay)
             loops.every("sweep", 1, outbox.sweep)
@@ -88,6 +98,8 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.forever("tell replicas", others.relay)
             loops.every("count replicas", 5, others.look)
             loops.forever("hear replicas", partial(listen, dsn, "approval", CHANNEL, others.hear))
+            loops.every("seal", 1, partial(sealing.seal, deps))
+            loops.forever("head", tell_head)
             async with loops.running():
                 try:
                     yield Approval(
@@ -112,6 +124,9 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                     await bus.stop_receiving()
                     await outbox.flush()
                     await consumer.acknowledge()
+                    with suppress(*postgres.UNAVAILABLE):
+                        await sealing.seal(deps)
+                        await sealing.tell(deps)
 
 
 def build(settings: Settings, stopping: asyncio.Event) -> Api:

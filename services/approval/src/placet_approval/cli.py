@@ -1,4 +1,4 @@
-"""``placet approval``, ``placet keys`` and ``placet secrets``."""
+"""``placet approval``, ``placet keys`` and ``placet secrets``; ``placet audit`` is beside it."""
 
 import json
 import secrets as random
@@ -7,12 +7,14 @@ from typing import Annotated, get_args
 import asyncpg
 import typer
 
+from placet_approval import cli_audit
 from placet_approval.domain import KeyNameTaken, Role
 from placet_runtime.cli import run
 
 commands = typer.Typer()
 key_commands = typer.Typer(help="API keys: who may start, decide, read.", no_args_is_help=True)
 commands.add_typer(key_commands, name="keys")
+commands.add_typer(cli_audit.commands, name="audit")
 
 DatabaseUrl = Annotated[
     str, typer.Option(envvar="PLACET_DATABASE_URL", help="Postgres, as the approval service's role.")
@@ -65,6 +67,7 @@ def create_key(
     async def work() -> str:
         conn = await _connect(database_url)
         try:
+            await _align(conn)
             return await keys.create(conn, name, chosen)
         finally:
             await conn.close()
@@ -102,6 +105,7 @@ def revoke_key(database_url: DatabaseUrl, name: Annotated[str, typer.Argument(he
     async def work() -> str | None:
         conn = await _connect(database_url)
         try:
+            await _align(conn)
             return await keys.revoke(conn, name)
         finally:
             await conn.close()
@@ -117,3 +121,11 @@ async def _connect(database_url: str) -> "asyncpg.Connection[asyncpg.Record]":
     from placet_runtime.postgres import session_settings
 
     return await asyncpg.connect(database_url, timeout=10, server_settings=session_settings("approval", "placet keys"))
+
+
+async def _align(conn: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """No service may have been here since the database was restored."""
+    from placet_approval.store import audit
+
+    async with conn.transaction():
+        await audit.align(conn)

@@ -18,7 +18,7 @@ Json = str  # JSON text, passed through unparsed
 Status = Literal["pending", "approved", "rejected", "expired", "cancelled"]
 Verdict = Literal["approve", "reject"]
 Role = Literal["admin", "approver", "starter", "viewer"]
-Action = Literal["read", "start", "cancel", "decide"]
+Action = Literal["read", "start", "cancel", "decide", "audit"]
 TimelineKind = Literal["opened", "notification", "approved", "rejected", "expired", "cancelled"]
 
 CLOCK = "clock"  # the actor of expiry
@@ -28,6 +28,7 @@ MAY: dict[Action, frozenset[Role]] = {
     "start": frozenset({"admin", "starter"}),
     "cancel": frozenset({"admin", "starter"}),
     "decide": frozenset({"admin", "approver"}),
+    "audit": frozenset({"admin"}),
 }
 
 
@@ -175,6 +176,15 @@ class Decision:
     @property
     def outcome(self) -> Outcome:
         return "approved" if self.verdict == "approve" else "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong with the audit: what, where, and what is known of it."""
+
+    problem: str
+    where: str
+    detail: str
 
 
 class ApprovalError(Exception):

@@ -16,7 +16,7 @@ from placet_approval.api import problems, schemas
 from placet_approval.api.endpoints import Call, Endpoint, respond
 from placet_approval.deps import Deps
 from placet_approval.domain import Approval, Decision, NotFound, Run, Start
-from placet_approval.handlers import reading
+from placet_approval.handlers import reading, sealing
 from placet_approval.handlers import runs as run_handlers
 from placet_approval.waits import Waits
 from placet_contracts.base import Model
@@ -152,6 +152,11 @@ async def decide(call: Call) -> Model:
     return schemas.ApprovalView.model_validate(approval)
 
 
+async def audit_head(call: Call) -> Model:
+    """Get the head of the audit's chain, signed."""
+    return schemas.AuditHead.model_validate(await sealing.get_head(_services(call).deps))
+
+
 ENDPOINTS: Sequence[Endpoint] = (
     Endpoint(
         "POST",
@@ -199,6 +204,7 @@ ENDPOINTS: Sequence[Endpoint] = (
         body=schemas.Decide,
         problems=(404, 409, 413, 422),
     ),
+    Endpoint("GET", "/v1/audit/head", "audit", audit_head, schemas.AuditHead),
 )
 
 

@@ -167,6 +167,15 @@ class ApprovalPage(Model):
     next_cursor: str | None
 
 
+class AuditHead(View):
+    """Where the chain of the audit ends. Nothing is sealed yet at ``seq`` 0."""
+
+    seq: int
+    hash: str  # SHA-256 of the payload of the seal
+    at: datetime | None
+    seal: str | None  # compact JWS; keep it, and `placet audit verify --head` will find it in the chain
+
+
 class FieldError(Model):
     """What is wrong with one field of a request."""
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic_core import to_json
 
 from placet_approval.domain import CLOCK, Approval, Decision, Delivery, Status
+from placet_approval.store import audit
 from placet_approval.store.conditions import Conditions
 from placet_contracts.events import ApprovalRequested
 from placet_runtime.postgres import Connection, columns
@@ -15,6 +16,12 @@ from placet_runtime.postgres import Connection, columns
 _COLUMNS = """a.id, a.run_id, a.workflow, a.version, a.gate, a.status, a.title, a.message, a.context, a.input,
               a.digest, a.requested_by, a.notified, a.opened_at, a.expires_at, a.resolved_at, a.resolved_by,
               a.channel, a.comment"""
+
+_NOTE_OPENED = audit.noted(
+    f"""SELECT {audit.OPENED} FROM opened
+        UNION ALL SELECT {audit.RESOLVED} FROM opened WHERE status <> 'pending'"""
+)
+_NOTE_RESOLVED = audit.noted(f"SELECT {audit.RESOLVED} FROM resolved")
 
 
 async def open_approvals(conn: Connection, requests: Sequence[ApprovalRequested]) -> list[Approval]:
@@ -26,7 +33,8 @@ async def open_approvals(conn: Connection, requests: Sequence[ApprovalRequested]
         f"""
         WITH gone AS (
             SELECT id, coalesce(cancelled_by, 'run') AS by FROM runs
-             WHERE id = ANY ($2::text[]) AND (cancelled_by IS NOT NULL OR ended_at IS NOT NULL))
+             WHERE id = ANY ($2::text[]) AND (cancelled_by IS NOT NULL OR ended_at IS NOT NULL)),
+        opened AS (
         INSERT INTO approvals AS a (id, run_id, workflow, version, gate, title, message, context, input, digest,
                                     requested_by, notified, expires_at, status, resolved_at, resolved_by, channel)
         SELECT s.id, s.run_id, s.workflow, s.version, s.gate, s.title, s.message, s.context::json, s.input::json,
@@ -40,7 +48,9 @@ async def open_approvals(conn: Connection, requests: Sequence[ApprovalRequested]
                      notified, expires_in)
           LEFT JOIN gone ON gone.id = s.run_id
         ON CONFLICT DO NOTHING
-        RETURNING {_COLUMNS}
+        RETURNING {_COLUMNS}),
+        {_NOTE_OPENED}
+        SELECT * FROM opened
         """,
         *columns([_row(request) for request in requests], 13),
     )
@@ -54,6 +64,7 @@ async def settle(conn: Connection, decisions: Sequence[Decision]) -> list[Approv
     """
     rows = await conn.fetch(
         f"""
+        WITH resolved AS (
         UPDATE approvals AS a
            SET status = CASE WHEN a.expires_at <= now() THEN 'expired' ELSE d.outcome END,
                resolved_by = CASE WHEN a.expires_at <= now() THEN $7 ELSE d.actor END, resolved_at = now(),
@@ -62,7 +73,9 @@ async def settle(conn: Connection, decisions: Sequence[Decision]) -> list[Approv
           FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
                AS d (id, outcome, actor, channel, comment, digest)
          WHERE a.id = d.id AND a.status = 'pending' AND (d.digest IS NULL OR d.digest = a.digest)
-        RETURNING {_COLUMNS}
+        RETURNING {_COLUMNS}),
+        {_NOTE_RESOLVED}
+        SELECT * FROM resolved
         """,
         *columns(
             sorted(
@@ -80,11 +93,14 @@ async def cancel_of_runs(conn: Connection, runs: Sequence[tuple[str, str]]) -> l
     """Cancel what is pending of these runs: (run id, by whom)."""
     rows = await conn.fetch(
         f"""
+        WITH resolved AS (
         UPDATE approvals AS a
            SET status = 'cancelled', resolved_by = c.by, resolved_at = now(), channel = 'run'
           FROM unnest($1::text[], $2::text[]) AS c (run_id, by)
          WHERE a.run_id = c.run_id AND a.status = 'pending'
-        RETURNING {_COLUMNS}
+        RETURNING {_COLUMNS}),
+        {_NOTE_RESOLVED}
+        SELECT * FROM resolved
         """,
         *columns(runs, 2),
     )
@@ -95,6 +111,7 @@ async def expire(conn: Connection, limit: int) -> list[Approval]:
     """Resolve as expired what is past its deadline, by the database's clock."""
     rows = await conn.fetch(
         f"""
+        WITH resolved AS (
         UPDATE approvals AS a
            SET status = 'expired', resolved_by = $2, resolved_at = now(), channel = $2
           FROM (SELECT id FROM approvals
@@ -102,7 +119,9 @@ async def expire(conn: Connection, limit: int) -> list[Approval]:
                  ORDER BY expires_at LIMIT $1
                    FOR UPDATE SKIP LOCKED) AS due
          WHERE a.id = due.id
-        RETURNING {_COLUMNS}
+        RETURNING {_COLUMNS}),
+        {_NOTE_RESOLVED}
+        SELECT * FROM resolved
         """,
         limit,
         CLOCK,

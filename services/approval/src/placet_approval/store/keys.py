@@ -7,6 +7,7 @@ from datetime import datetime
 import asyncpg
 
 from placet_approval.domain import KeyNameTaken, Role
+from placet_approval.store import audit
 from placet_runtime.postgres import Connection
 
 
@@ -22,14 +23,28 @@ class ApiKey:
     revoked_at: datetime | None
 
 
+_BY = "'db:' || session_user"  # keys are made and revoked by those who may write here
+
+
 async def add(conn: Connection, id: str, name: str, role: Role, hash: bytes) -> None:
-    """Store a new key.
+    """Store a new key, and note it.
 
     Raises:
         KeyNameTaken: the name was used before.
     """
     try:
-        await conn.execute("INSERT INTO api_keys (id, name, role, hash) VALUES ($1, $2, $3, $4)", id, name, role, hash)
+        await conn.execute(
+            f"""
+            WITH made AS (
+            INSERT INTO api_keys (id, name, role, hash) VALUES ($1, $2, $3, $4) RETURNING id, name, role),
+            {_note("key.created", "made")}
+            SELECT FROM made
+            """,
+            id,
+            name,
+            role,
+            hash,
+        )
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == "api_keys_name":
             raise KeyNameTaken(name) from error
@@ -55,9 +70,20 @@ async def every(conn: Connection) -> list[ApiKey]:
 
 
 async def revoke(conn: Connection, name_or_id: str) -> str | None:
-    """Revoke a key; its name, or ``None`` where there is no such key that is valid."""
+    """Revoke a key, and note it; its name, or ``None`` where there is no such key that is valid."""
     name: str | None = await conn.fetchval(
-        "UPDATE api_keys SET revoked_at = now() WHERE (name = $1 OR id = $1) AND revoked_at IS NULL RETURNING name",
+        f"""
+        WITH revoked AS (
+        UPDATE api_keys SET revoked_at = now() WHERE (name = $1 OR id = $1) AND revoked_at IS NULL
+        RETURNING id, name, role),
+        {_note("key.revoked", "revoked")}
+        SELECT name FROM revoked
+        """,
         name_or_id,
     )
     return name
+
+
+def _note(kind: str, changed: str) -> str:
+    entry = f"json_build_object('kind', '{kind}', 'key', id, 'name', name, 'role', role, 'by', {_BY})"
+    return audit.noted(f"SELECT {entry} FROM {changed}")

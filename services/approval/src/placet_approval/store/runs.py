@@ -8,6 +8,7 @@ import asyncpg
 from pydantic_core import to_json
 
 from placet_approval.domain import Run, RunApproval, Start
+from placet_approval.store import audit
 from placet_approval.store.conditions import Conditions
 from placet_contracts.events import ENDED, ApprovalRequested, RunChanged, RunStatus
 from placet_runtime.postgres import Connection, columns
@@ -21,6 +22,11 @@ _FULL = f"""{_COLUMNS}, asked.ids, asked.gates, asked.statuses
                                    array_agg(a.gate ORDER BY a.opened_at, a.id) AS gates,
                                    array_agg(a.status ORDER BY a.opened_at, a.id) AS statuses
                               FROM approvals AS a WHERE a.run_id = r.id) AS asked"""
+
+
+_NOTE_CANCELLED = audit.noted(
+    "SELECT json_build_object('kind', 'run.cancelled', 'run', id, 'by', cancelled_by) FROM cancelled WHERE news"
+)
 
 
 async def start(conn: Connection, starts: Sequence[Start]) -> list[Run]:
@@ -174,12 +180,20 @@ async def complete(conn: Connection, changes: Sequence[RunChanged]) -> None:
 async def cancel(conn: Connection, runs: Sequence[tuple[str, str]]) -> list[str]:
     """Note that these runs are to be cancelled, (id, by whom), where they have not ended; the ids of those."""
     rows = await conn.fetch(
-        """
+        f"""
+        WITH found AS (
+        SELECT r.id, c.by, r.cancelled_by IS NULL AS news
+          FROM unnest($1::text[], $2::text[]) AS c (id, by) JOIN runs AS r ON r.id = c.id
+         WHERE r.ended_at IS NULL
+           FOR UPDATE OF r),
+        cancelled AS (
         UPDATE runs AS r
-           SET cancelled_by = coalesce(r.cancelled_by, c.by)
-          FROM unnest($1::text[], $2::text[]) AS c (id, by)
-         WHERE r.id = c.id AND r.ended_at IS NULL
-        RETURNING r.id
+           SET cancelled_by = coalesce(r.cancelled_by, f.by)
+          FROM found AS f
+         WHERE r.id = f.id AND r.ended_at IS NULL
+        RETURNING r.id, r.cancelled_by, f.news),
+        {_NOTE_CANCELLED}
+        SELECT id FROM cancelled
         """,
         *columns(runs, 2),
     )
