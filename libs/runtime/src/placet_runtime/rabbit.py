@@ -25,6 +25,7 @@ from aiormq.exceptions import AMQPException
 from pydantic import TypeAdapter
 
 from placet_contracts.cloudevents import BATCH
+from placet_contracts.events import WorkflowStart
 from placet_contracts.topology import SERVICES, Service, ack_queue, dead_queue, queue
 from placet_runtime.bus import Acks, BusUnavailable, Receive
 from placet_runtime.pump import Pump
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 _HEARTBEAT = 10  # seconds; the default of 60 takes three minutes to notice a frozen peer
 _TIMEOUT = 10.0  # of each operation: under a memory or disk alarm the broker would let it wait for ever
 _PREFETCH = 256
+_PREFETCH_STARTS = 64  # anybody publishes them, and they may be as large as the broker lets them
 _DELIVERY_LIMIT = 20
 _QUORUM = {"x-queue-type": "quorum"}
 
@@ -231,17 +233,24 @@ class RabbitBus:
         self, connection: AbstractConnection, unsubscribed: Callable[[object], None]
     ) -> list[AbstractChannel]:
         namespace = self._namespace
-        subscriptions = [(queue(namespace, self._service, type), receive) for type, receive in self._receivers.items()]
+        subscriptions = [
+            (
+                queue(namespace, self._service, type),
+                receive,
+                _PREFETCH_STARTS if type == WorkflowStart.type else _PREFETCH,
+            )
+            for type, receive in self._receivers.items()
+        ]
         if self._receive_dead is not None:
-            subscriptions.append((dead_queue(namespace, self._service), self._receive_dead))
+            subscriptions.append((dead_queue(namespace, self._service), self._receive_dead, _PREFETCH_STARTS))
         if self._receive_acks is not None:
-            subscriptions.append((ack_queue(namespace, self._service), self._receive_acknowledgements))
+            subscriptions.append((ack_queue(namespace, self._service), self._receive_acknowledgements, _PREFETCH))
         channels = []
-        for name, receive in subscriptions:
+        for name, receive, prefetch in subscriptions:
             channel = await connection.channel()
-            await channel.set_qos(prefetch_count=_PREFETCH, timeout=_TIMEOUT)
+            await channel.set_qos(prefetch_count=prefetch, timeout=_TIMEOUT)
             (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(unsubscribed)
-            pump: Pump[AbstractIncomingMessage] = Pump(name, receive, body=_body, settle=_ack, limit=_PREFETCH)
+            pump: Pump[AbstractIncomingMessage] = Pump(name, receive, body=_body, settle=_ack, limit=prefetch)
             self._pumps.append(pump)
             source = await channel.get_queue(name, ensure=False)
             await source.consume(_putter(pump), timeout=_TIMEOUT)

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
 
 from prometheus_client import Gauge
 from starlette.applications import Starlette
 
+from placet_approval.admission import Admission, Limits
 from placet_approval.api.access import Access
 from placet_approval.api.dispatch import Api
 from placet_approval.api.operations import Services
@@ -20,6 +21,7 @@ from placet_approval.handlers import decisions, keys, reading, runs
 from placet_approval.replicas import CHANNEL, Replicas
 from placet_approval.settings import Settings
 from placet_approval.store import approvals
+from placet_approval.store import runs as run_store
 from placet_approval.waits import Waits
 from placet_runtime import migrations, postgres
 from placet_runtime.batching import Batcher
@@ -29,6 +31,7 @@ from placet_runtime.listener import listen
 from placet_runtime.loops import Loops
 from placet_runtime.operations import Gauges, Operations
 from placet_runtime.outbox import Outbox
+from placet_runtime.postgres import Pool
 from placet_runtime.rabbit import RabbitBus
 from placet_runtime.receipts import Signer
 
@@ -43,13 +46,40 @@ class Approval:
     deps: Deps
     services: Services
     access: Access
+    admission: Admission
     operations: Operations
     public_url: str
 
     @property
     def state(self) -> dict[str, object]:
         """What a lifespan yields for the routes."""
-        return {"services": self.services, "access": self.access, "public_url": self.public_url}
+        return {
+            "services": self.services,
+            "access": self.access,
+            "admission": self.admission,
+            "public_url": self.public_url,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """Connections by what waits for them, so that a flood of one kind of work does not hold up another."""
+
+    deciding: Pool  # who calls, decisions, and whether all is well
+    reading: Pool
+    rest: Pool  # starts, and what other services tell
+
+
+@asynccontextmanager
+async def connect(dsn: str, connections: int) -> AsyncIterator[Pools]:
+    """Pools of that many connections together, three at least."""
+    few = max(1, connections // 4)
+    async with (
+        postgres.connect(dsn, "approval", size=few) as deciding,
+        postgres.connect(dsn, "approval", size=few) as reading,
+        postgres.connect(dsn, "approval", size=max(1, connections - 2 * few)) as rest,
+    ):
+        yield Pools(deciding, reading, rest)
 
 
 @asynccontextmanager
@@ -59,22 +89,31 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
     if settings.migrate:
         await migrations.apply(dsn, "approval")
     loops = Loops()
-    async with postgres.connect(dsn, "approval", size=settings.database_connections) as pool:
+    async with connect(dsn, settings.database_connections) as pools:
         waits = Waits(stopping)
-        outbox = Outbox(pool, bus)
+        outbox = Outbox(pools.rest, bus)
         signer = Signer(settings.signing_key.get_secret_value())
-        others = Replicas(pool, waits.changed)
+        others = Replicas(pools.rest, waits.changed)
 
         def changed(ids: Iterable[str | UUID]) -> None:
             moved = [str(id) for id in ids]
             waits.changed(moved)
             others.tell(moved)
 
-        deps = Deps(pool=pool, outbox=outbox, signer=signer, changed=changed)
-        consumer = Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
+        deps = Deps(pool=pools.reading, outbox=outbox, signer=signer, changed=changed)
+        deciding = replace(deps, outbox=outbox.over(pools.deciding))
+        consumer = Consumer(bus, pools.rest, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
+
+        async def count_waiting(limit: int) -> int:
+            async with pools.rest.acquire() as conn:
+                return await run_store.count_waiting(conn, limit)
+
+        admission = Admission(
+            Limits(settings.max_starts, settings.max_starts_bytes, settings.max_waiting_runs or None), count_waiting
+        )
 
         async def refresh() -> None:
-            async with pool.acquire() as conn:
+            async with pools.reading.acquire() as conn:
                 pending, oldest = await approvals.counts(conn)
             PENDING.set(pending)
             OLDEST.set(oldest)
@@ -84,6 +123,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.every("sweep", 1, outbox.sweep)
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
+            loops.every("count waiting", 0.5, admission.look)
             loops.every("expire", 0.5, partial(decisions.expire, deps))
             loops.forever("tell replicas", others.relay)
             loops.every("count replicas", 5, others.look)
@@ -98,14 +138,15 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                             run=Batcher(partial(reading.get_runs, deps)),
                             approval=Batcher(partial(reading.get_approvals, deps)),
                             start=Batcher(partial(runs.start, deps)),
-                            decide=Batcher(partial(decisions.decide, deps)),
+                            decide=Batcher(partial(decisions.decide, deciding)),
                         ),
                         access=Access(
-                            keys=Batcher(partial(keys.identify, pool)),
+                            keys=Batcher(partial(keys.identify, pools.deciding)),
                             admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
                             max_body=settings.max_body,
                         ),
-                        operations=Operations(pool, bus, loops, Gauges(refresh), needs_bus=False),
+                        admission=admission,
+                        operations=Operations(pools.deciding, bus, loops, Gauges(refresh), needs_bus=False),
                         public_url=settings.public_url.rstrip("/"),
                     )
                 finally:

@@ -87,5 +87,5 @@ _MEANINGS = {
     409: "It is otherwise already",
     413: "Too large",
     422: "The request does not fit",
-    503: "The database does not answer",
+    503: "Too many starts at a time, or the database does not answer; see Retry-After",
 }

@@ -17,6 +17,7 @@ from placet_approval.domain import (
     ContentChanged,
     KeyReused,
     NotFound,
+    Overloaded,
     RunContradicted,
 )
 from placet_runtime.postgres import UNAVAILABLE
@@ -30,6 +31,7 @@ _TYPES: dict[type[ApprovalError], tuple[str, int]] = {
     RunContradicted: ("run-contradicted", 409),
     AlreadyEnded: ("already-ended", 409),
     KeyReused: ("idempotency-key-reused", 422),
+    Overloaded: ("overloaded", 503),
 }
 
 
@@ -91,7 +93,7 @@ def bad_cursor() -> Response:
 
 def on_approval_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApprovalError)
-    return respond(of(error))
+    return respond(of(error), {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else None)
 
 
 def on_http_exception(request: Request, error: Exception) -> Response:

@@ -90,6 +90,18 @@ async def page(
     return [_run(row) for row in rows]
 
 
+async def count_waiting(conn: Connection, limit: int) -> int:
+    """How many runs wait for their first pass, as far as is known here; counts up to ``limit``."""
+    counted: int = await conn.fetchval(
+        """
+        SELECT count(*)
+          FROM (SELECT FROM runs WHERE status = 'ready' AND attempt = 1 AND NOT parked LIMIT $1) AS waiting
+        """,
+        limit,
+    )
+    return counted
+
+
 async def follow(conn: Connection, changes: Sequence[RunChanged]) -> list[tuple[str, RunStatus, str | None]]:
     """Show runs as these changes tell of them, where they are news; (id, status, cancelled by) of those.
 
