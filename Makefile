@@ -68,6 +68,10 @@ bench-peers: $(VENV)/.stamp ## Measure Placet beside Restate and DBOS, which it 
 bench-scale: $(VENV)/.stamp ## Measure with a million paused runs, under rising load, long runs, replicas; takes minutes
 	PYTHONPATH=tests $(VENV)/bin/python -m bench.scale $(ARGS)
 
+.PHONY: overload
+overload: $(VENV)/.stamp ## Start ten times as many runs as can be sustained, for a minute, and see what holds
+	PYTHONPATH=tests $(VENV)/bin/python -m overload $(ARGS)
+
 # --- checking
 
 .PHONY: check

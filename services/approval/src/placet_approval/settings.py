@@ -22,6 +22,6 @@ class Settings(ServiceSettings):
     admin_key: SecretStr | None = Field(default=None, min_length=16)  # the bootstrap key; none: only stored keys
     public_url: str = "http://localhost:8700"
     max_body: int = Field(default=MAX_INPUT, ge=1024, le=MAX_INPUT)  # bytes of a request
-    max_starts: int = Field(default=1024, ge=1)  # that one process works on at a time
+    max_starts: int = Field(default=512, ge=1)  # that one process works on at a time
     max_starts_bytes: int = Field(default=64 * 1024 * 1024, ge=MAX_INPUT)  # of their bodies
     max_waiting_runs: int = Field(default=10_000, ge=0)  # that no executor has begun with; 0: no limit
