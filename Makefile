@@ -70,7 +70,7 @@ bench-scale: $(VENV)/.stamp ## Measure with a million paused runs, under rising 
 
 .PHONY: overload
 overload: $(VENV)/.stamp ## Start ten times as many runs as can be sustained, for a minute, and see what holds
-	PYTHONPATH=tests $(VENV)/bin/python -m overload $(ARGS)
+	PYTHONPATH=tests $(VENV)/bin/python -m bench.overload $(ARGS)
 
 # --- checking
 

@@ -1,16 +1,20 @@
-"""``placet migrate`` and ``placet quarantine``: what operators do to any service's schema."""
+"""``placet migrate``, ``placet retention`` and ``placet quarantine``: what operators do to any service's schema."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from importlib.metadata import entry_points
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from placet_contracts.topology import SERVICES, Service
 from placet_runtime import migrations, quarantine
 from placet_runtime.postgres import session_settings
+from placet_runtime.retention import GROUP, Due, Rule
+from placet_runtime.settings import Duration
 
 T = TypeVar("T")
 
@@ -49,6 +53,32 @@ def migrate(
         typer.echo(f"{service}: {', '.join(names) or 'up to date'}")
     if check and outstanding:
         raise typer.Exit(1)
+
+
+@commands.command()
+def retention(
+    database_url: DatabaseUrl,
+    service: OneService,
+    keep: Annotated[str, typer.Option(help="How long things are to be kept after their end, e.g. P90D or 3600.")],
+) -> None:
+    """Show what a service would delete now, if it kept things for so long. Deletes nothing."""
+
+    async def work() -> list[tuple[str, Due]]:
+        conn = await _connect(database_url, service)
+        try:
+            return [(rule.what, await rule.due(conn, span)) for rule in rules]
+        finally:
+            await conn.close()
+
+    try:
+        span = TypeAdapter(Duration).validate_python(keep)
+    except ValidationError as error:
+        raise typer.BadParameter("a span of time: seconds, P90D or HH:MM:SS") from error
+    [found] = entry_points(group=GROUP, name=_service(service))
+    rules: Sequence[Rule] = found.load()
+    for what, due in run(work()):
+        since = f", the oldest from {due.oldest:%Y-%m-%d %H:%M}Z" if due.oldest else ""
+        typer.echo(f"{what}: {due.rows}{since}")
 
 
 @quarantine_commands.command("list")

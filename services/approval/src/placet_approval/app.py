@@ -1,7 +1,7 @@
 """The approval service, put together: the only place that knows settings and all parts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,13 +11,18 @@ from prometheus_client import Gauge
 from starlette.applications import Starlette
 
 from placet_approval.admission import Admission, Limits
+from placet_approval.api import schemas
 from placet_approval.api.access import Access
 from placet_approval.api.dispatch import Api
 from placet_approval.api.operations import Services
 from placet_approval.api.routes import application
+from placet_approval.archive import Archive
 from placet_approval.consumer import HANDLERS
 from placet_approval.deps import Deps
+from placet_approval.domain import Approval as ApprovalState
+from placet_approval.domain import Run
 from placet_approval.handlers import decisions, keys, reading, runs
+from placet_approval.handlers import retention as rules
 from placet_approval.replicas import CHANNEL, Replicas
 from placet_approval.settings import Settings
 from placet_approval.store import approvals
@@ -34,6 +39,7 @@ from placet_runtime.outbox import Outbox
 from placet_runtime.postgres import Pool
 from placet_runtime.rabbit import RabbitBus
 from placet_runtime.receipts import Signer
+from placet_runtime.retention import QUARANTINE, Retention, Rule
 
 PENDING = Gauge("placet_approvals_pending", "Approvals that wait for a decision")
 OLDEST = Gauge("placet_approvals_oldest_pending_seconds", "Age of the approval that has waited longest")
@@ -112,6 +118,13 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             Limits(settings.max_starts, settings.max_starts_bytes, settings.max_waiting_runs or None), count_waiting
         )
 
+        retention = Retention(
+            pools.rest,
+            "approval",
+            [(_runs(settings), settings.retention_runs), (QUARANTINE, settings.retention_quarantine)],
+            settings.retention_every,
+        )
+
         async def refresh() -> None:
             async with pools.reading.acquire() as conn:
                 pending, oldest = await approvals.counts(conn)
@@ -124,6 +137,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
             loops.every("count waiting", 0.5, admission.look)
+            loops.forever("retention", retention.run)
             loops.every("expire", 0.5, partial(decisions.expire, deps))
             loops.forever("tell replicas", others.relay)
             loops.every("count replicas", 5, others.look)
@@ -153,6 +167,22 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                     await bus.stop_receiving()
                     await outbox.flush()
                     await consumer.acknowledge()
+
+
+def _runs(settings: Settings) -> Rule:
+    """How runs are deleted: written to the archive before, where there is one."""
+    if settings.retention_archive is None:
+        return rules.RUNS
+    archive = Archive(settings.retention_archive, _line)
+    return replace(rules.RUNS, delete=partial(rules.delete_runs, archive=archive.write))
+
+
+def _line(run: Run, approvals: Sequence[ApprovalState]) -> bytes:
+    line = schemas.ArchivedRun(
+        run=schemas.RunView.model_validate(run),
+        approvals=[schemas.ApprovalView.model_validate(approval) for approval in approvals],
+    )
+    return line.model_dump_json(by_alias=True).encode()
 
 
 def build(settings: Settings, stopping: asyncio.Event) -> Api:

@@ -228,6 +228,13 @@ class AlreadyEnded(ApprovalError):
         self.status = status
 
 
+class RunDeleted(ApprovalError):
+    """Raised when the id of a run is used again that ended long ago and was deleted."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id} ended long ago and was deleted; its id is not given again")
+
+
 class Overloaded(ApprovalError):
     """Raised for a start that comes while too many others are under way or wait. Nothing of it was done."""
 

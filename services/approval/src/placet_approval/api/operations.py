@@ -168,7 +168,7 @@ ENDPOINTS: Sequence[Endpoint] = (
         body=schemas.StartRun,
         query=schemas.RunWaitQuery,
         status=202,
-        problems=(409, 413, 422),
+        problems=(409, 410, 413, 422),
         headers=("Idempotency-Key",),
         sheds=True,
     ),

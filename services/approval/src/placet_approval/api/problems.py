@@ -19,6 +19,7 @@ from placet_approval.domain import (
     NotFound,
     Overloaded,
     RunContradicted,
+    RunDeleted,
 )
 from placet_runtime.postgres import UNAVAILABLE
 
@@ -29,6 +30,7 @@ _TYPES: dict[type[ApprovalError], tuple[str, int]] = {
     AlreadyResolved: ("already-resolved", 409),
     ContentChanged: ("content-changed", 409),
     RunContradicted: ("run-contradicted", 409),
+    RunDeleted: ("run-deleted", 410),
     AlreadyEnded: ("already-ended", 409),
     KeyReused: ("idempotency-key-reused", 422),
     Overloaded: ("overloaded", 503),

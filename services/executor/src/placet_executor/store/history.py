@@ -162,6 +162,12 @@ async def resolve_gates(
     return resolved, moved, claimed
 
 
+async def deleted(conn: Connection, run_ids: Sequence[str]) -> set[str]:
+    """Those of these runs that ended long ago and were deleted."""
+    rows = await conn.fetch("SELECT id FROM deleted_runs WHERE id = ANY ($1::text[])", run_ids)
+    return {row["id"] for row in rows}
+
+
 async def outcomes(conn: Connection, resolutions: Sequence[Resolution]) -> dict[object, tuple[str, str | None]]:
     """Digest and outcome of the gates that these resolutions speak of, by approval id."""
     rows = await conn.fetch(
