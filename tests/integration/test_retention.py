@@ -128,7 +128,7 @@ KEPT = ("runs", "steps", "gates", "notifications", "approvals", "deliveries")
 async def test_what_has_ended_goes_and_what_is_open_stays(postgres_url: str, amqp_url: str) -> None:
     """A finished run goes with all that belongs to it, in every service; a paused one keeps everything."""
     async with deployed(postgres_url, amqp_url) as placet:
-        open = await placet.paused(await placet.start("asks", 1, runId="open"))
+        asked = await placet.paused(await placet.start("asks", 1, runId="open"))
         await delivered(placet, "open")
         before = await left(placet, *(table for table in KEPT if table != "deliveries"))
         await cycle(placet, "ended")
@@ -141,11 +141,11 @@ async def test_what_has_ended_goes_and_what_is_open_stays(postgres_url: str, amq
 
         await eventually(gone)
         problem(await placet.http.get("/v1/runs/ended"), 404, "not-found")
-        assert len((await placet.approval(open["id"]))["timeline"]) == 2
+        assert len((await placet.approval(asked["id"]))["timeline"]) == 2
         assert (
             REGISTRY.get_sample_value("placet_retention_deleted_total", {"service": "executor", "what": "runs"}) or 0
         ) > 0
-        await placet.approve(open)
+        await placet.approve(asked)
         assert (await placet.ended("open"))["status"] == "completed"
 
 
@@ -153,7 +153,7 @@ async def test_what_has_ended_goes_and_what_is_open_stays(postgres_url: str, amq
 async def test_no_duplicate_brings_back_what_was_deleted(
     postgres_url: str, amqp_url: str, told: list[tuple[LocalBus, str, bytes]]
 ) -> None:
-    """Every message that was ever sent comes again, shuffled, after the run was deleted: nothing happens, nobody is told."""
+    """Every message that was ever sent comes again, shuffled, after the run was deleted: it does nothing."""
     async with deployed(postgres_url, amqp_url) as placet:
         await cycle(placet, "ended")
         sent = list(told)
@@ -308,7 +308,8 @@ async def test_a_command_tells_what_would_go(database_url: str) -> None:
     await conn.execute(
         """
         INSERT INTO runs (id, event_source, event_id, start_digest, workflow, version, input, status, output, ended_at)
-        SELECT n::text, 'x', n::text, 'd', 'w', 1, '1', 'completed', '1', timestamptz '2026-01-31 12:00Z' + n * interval '1 day'
+        SELECT n::text, 'x', n::text, 'd', 'w', 1, '1', 'completed', '1',
+               timestamptz '2026-01-31 12:00Z' + n * interval '1 day'
           FROM generate_series(1, 3) AS n
         """
     )
