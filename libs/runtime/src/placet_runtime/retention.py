@@ -41,8 +41,8 @@ class Rule:
 
     what: str  # the setting is ``PLACET_RETENTION_<WHAT>``
     due: Callable[[Connection | Pool, timedelta], Awaitable[Due]]
-    delete: Callable[[Connection | Pool, timedelta, int], Awaitable[int]]  # only what has been marked, where marks are
-    mark: Callable[[Connection | Pool, timedelta, int], Awaitable[int]] | None = None
+    delete: Callable[[Pool, timedelta, int], Awaitable[int]]  # only what has been marked, where marks are
+    mark: Callable[[Pool, timedelta, int], Awaitable[int]] | None = None
 
 
 class Retention:

@@ -14,13 +14,12 @@ from placet_runtime import retention
 from placet_runtime.postgres import Connection, Pool
 from placet_runtime.retention import Rule
 
-Keep: TypeAlias = Callable[[Sequence[tuple[Run, Sequence[Approval]]]], Awaitable[None]]
+Archive: TypeAlias = Callable[[Sequence[tuple[Run, Sequence[Approval]]]], Awaitable[None]]
 """Writes runs with their approvals down, durably."""
 
 
-async def delete_runs(pool: Connection | Pool, keep: timedelta, limit: int, *, archive: Keep | None) -> int:
+async def delete_runs(pool: Pool, keep: timedelta, limit: int, *, archive: Archive | None) -> int:
     """Delete runs that were marked a while ago; how many. What cannot be archived is not deleted."""
-    assert isinstance(pool, Pool)
     async with pool.acquire() as conn, conn.transaction():
         ids = await store.lock_marked(conn, keep, limit)
         if archive is not None and ids:
