@@ -137,7 +137,7 @@ async def test_what_is_meant_is_said_in_one_way(database_url: str) -> None:
 async def test_large_messages_are_kept_in_several_statements(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A statement takes no more than so many bytes at a time, and one message at least."""
     statements: list[int] = []
-    execute = asyncpg.Connection._do_execute
+    execute = asyncpg.Connection._do_execute  # type: ignore[attr-defined]
 
     async def count(self: Any, query: str, *args: Any, **kwargs: Any) -> Any:
         statements.append("INSERT INTO quarantine" in query)
