@@ -106,8 +106,7 @@ class Deployment:
             database_url=SecretStr(self.database_url),
             signing_key=SecretStr(self._signing_key),
             admin_key=SecretStr(ADMIN_KEY),
-            database_connections=4,
-            **self.approval_options,
+            **{"database_connections": 4, **self.approval_options},
         )
 
     def _executor_settings(self) -> ExecutorSettings:
@@ -119,17 +118,15 @@ class Deployment:
             concurrency=self.concurrency,
             retry_backoff=timedelta(milliseconds=10),
             drain=timedelta(seconds=2),
-            database_connections=4,
-            **self.executor_options,
+            **{"database_connections": 4, **self.executor_options},
         )
 
     def _notifier_settings(self) -> NotifierSettings:
         return NotifierSettings(
             database_url=SecretStr(self.database_url),
-            database_connections=4,
             delivery_backoff=timedelta(milliseconds=20),
             drain=timedelta(seconds=2),
-            **self.notifier_options,
+            **{"database_connections": 4, **self.notifier_options},
         )
 
 
