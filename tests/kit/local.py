@@ -81,7 +81,7 @@ def broker() -> Iterator[Broker]:
         if (program := _program()) is None:
             raise CannotBeHad("its package has no rabbitmq-server")
     with _folder() as folder:
-        port, distribution, names = _free_ports(3)
+        port, distribution, names = free_ports(3)
         (folder / "enabled_plugins").write_text("[].")
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -145,7 +145,7 @@ def _program() -> Path | None:
     return Path(found) if found else None
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:  # held together, so that no two are the same
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
