@@ -72,6 +72,10 @@ bench-scale: $(VENV)/.stamp ## Measure with a million paused runs, under rising 
 overload: $(VENV)/.stamp ## Start ten times as many runs as can be sustained, for a minute, and see what holds
 	PYTHONPATH=tests $(VENV)/bin/python -m bench.overload $(ARGS)
 
+.PHONY: soak
+soak: $(VENV)/.stamp ## Keep a steady load up for HOURS=1, and see what grows
+	PYTHONPATH=tests $(VENV)/bin/python -m bench.soak --hours $(or $(HOURS),1) $(ARGS)
+
 # --- checking
 
 .PHONY: check

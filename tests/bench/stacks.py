@@ -25,6 +25,7 @@ class Stack:
     key: str
     database_url: str
     replicas: tuple[str, ...] = ()  # where more approval services answer
+    namespace: str = ""  # on the broker
 
 
 @asynccontextmanager
@@ -54,7 +55,7 @@ async def on_rabbitmq(
                 urls.append(f"http://127.0.0.1:{port}")
         for url in urls:
             await ready(url, "/readyz")
-        yield Stack(urls[0], key, database_url, tuple(urls[1:approvals]))
+        yield Stack(urls[0], key, database_url, tuple(urls[1:approvals]), shared["PLACET_NAMESPACE"])
 
 
 @asynccontextmanager
