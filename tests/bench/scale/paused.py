@@ -66,7 +66,9 @@ async def _system(found: Servers, folder: Path, paused: int, few: int, slice_: i
             figures["reads_ms"] = await _reads(database_url, http)
             chosen = random.Random(1).sample(seeded, slice_ + _RESUMED)
             figures["resume_ms"] = await _resume(http, chosen[:_RESUMED])
+            before = await usage(database_url)
             figures["resolved_per_second"] = await _rate(http, chosen[_RESUMED:])
+            figures["resolved_wal_bytes"] = (await usage(database_url)).since(before).wal / slice_
             figures["memory_in_the_end"] = memory()
             return figures
 
@@ -209,10 +211,10 @@ def _ratios(empty: dict[str, Any], full: dict[str, Any]) -> dict[str, float]:
     return {
         "memory of the services": ratio("memory", "dev"),
         "start-up": ratio("start_seconds"),
-        "idle CPU, services": ratio("idle_cpu_ms_per_second", "dev"),
-        "idle CPU, Postgres": ratio("idle_cpu_ms_per_second", "postgres"),
+        **{f"idle CPU, {kind}": ratio("idle_cpu_ms_per_second", kind) for kind in empty["idle_cpu_ms_per_second"]},
         "resume, p50": ratio("resume_ms", "p50"),
         "resume, p99": ratio("resume_ms", "p99"),
         **{name: ratio("reads_ms", name, "p50") for name in empty["reads_ms"]},
         "runs resolved per second": ratio("resolved_per_second"),
+        "WAL of a resolved run": ratio("resolved_wal_bytes"),
     }

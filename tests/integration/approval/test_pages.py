@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -9,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from kit.database import database
-from placet_approval.store import approvals, runs
+from placet_approval.handlers import reading
 from placet_runtime import migrations
 from placet_runtime.postgres import Connection, session_settings
 
@@ -22,37 +23,50 @@ ANY_APPROVAL: dict[str, Any] = {"workflow": None, "status": None, "run_id": None
 
 
 class Explainer:
-    """A connection that tells how its statements were carried out."""
+    """A pool of one connection, which tells how the statements that read were carried out."""
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
+        self.transaction = conn.transaction
+        self.execute = conn.execute
         self.read = 0.0  # the most rows that a part of a statement went through
 
+    @asynccontextmanager
+    async def acquire(self, timeout: float | None = None) -> AsyncIterator["Explainer"]:
+        yield self
+
     async def fetch(self, statement: str, *values: Any) -> list[Any]:
-        [row] = await self._conn.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *values)
+        # As prepared statements are, which are planned once; EXPLAIN alone would plan for the values.
+        await self._conn.execute(
+            f"PREPARE page AS {statement}"
+        )
+        given = [await self._conn.fetchval("SELECT quote_literal($1::text)", value) for value in values]
+        call = f"page({', '.join(given)})" if given else "page"
+        [row] = await self._conn.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {call}")
+        await self._conn.execute("DEALLOCATE page")
         self.read = max(_rows(node) for node in _nodes(json.loads(row[0])[0]["Plan"]))
         return []
 
 
+class Reading:
+    """What the handlers that read need."""
+
+    def __init__(self, pool: Explainer) -> None:
+        self.pool = pool
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def conn(postgres_url: str) -> AsyncIterator[Connection]:
-    """Many paused runs of a workflow, each with its pending approval; and one each of another."""
+    """Many paused runs of one workflow, each with its pending approval, and nothing else."""
     async with database(postgres_url) as dsn:
         await migrations.apply(dsn, "approval")
         made = await asyncpg.connect(dsn, server_settings=session_settings("approval", "placet tests"))
         await made.execute(
             f"""
-            INSERT INTO runs (id, workflow, version, status, created_at, ended_at)
-            SELECT 'run-' || n, CASE n WHEN 7 THEN 'rare' ELSE 'common' END, 1,
-                   CASE n WHEN 9 THEN 'failed' ELSE 'paused' END, now() + n * interval '1 s',
-                   CASE n WHEN 9 THEN now() END
-              FROM generate_series(1, {MANY}) AS n;
-            INSERT INTO approvals (id, run_id, workflow, version, gate, status, input, digest, notified, opened_at,
-                                   resolved_at, resolved_by, channel)
-            SELECT gen_random_uuid(), id, workflow, 1, 'approval',
-                   CASE status WHEN 'failed' THEN 'expired' ELSE 'pending' END, '1', 'd', false, created_at,
-                   ended_at, CASE status WHEN 'failed' THEN 'clock' END, CASE status WHEN 'failed' THEN 'clock' END
-              FROM runs;
+            INSERT INTO runs (id, workflow, version, status, created_at)
+            SELECT 'run-' || n, 'common', 1, 'paused', now() + n * interval '1 s' FROM generate_series(1, {MANY}) AS n;
+            INSERT INTO approvals (id, run_id, workflow, version, gate, status, input, digest, notified, opened_at)
+            SELECT gen_random_uuid(), id, workflow, 1, 'approval', 'pending', '1', 'd', false, created_at FROM runs;
             """
         )
         await made.execute("ANALYZE")
@@ -67,7 +81,7 @@ async def conn(postgres_url: str) -> AsyncIterator[Connection]:
 async def test_a_page_of_runs_reads_no_more_than_itself(conn: Connection, asked: Mapping[str, Any]) -> None:
     """Whatever it is asked for, however few there are."""
     explainer = Explainer(conn)
-    await runs.page(explainer, limit=LIMIT, **{**ANY_RUN, **asked})  # type: ignore[arg-type]
+    await reading.list_runs(Reading(explainer), limit=LIMIT, **{**ANY_RUN, **asked})  # type: ignore[arg-type]
 
     assert explainer.read <= LIMIT
 
@@ -79,7 +93,7 @@ async def test_a_page_of_runs_reads_no_more_than_itself(conn: Connection, asked:
 async def test_a_page_of_approvals_reads_no_more_than_itself(conn: Connection, asked: Mapping[str, Any]) -> None:
     """Whatever it is asked for, however few there are."""
     explainer = Explainer(conn)
-    await approvals.page(explainer, limit=LIMIT, **{**ANY_APPROVAL, **asked})  # type: ignore[arg-type]
+    await reading.list_approvals(Reading(explainer), limit=LIMIT, **{**ANY_APPROVAL, **asked})  # type: ignore[arg-type]
 
     assert explainer.read <= LIMIT
 

@@ -59,7 +59,7 @@ def session_settings(schema: str, application: str) -> dict[str, str]:
         # Every statement has its index. A plan that was made while a table was small must not scan it once it is large.
         "enable_seqscan": "off",
         "jit": "off",
-        # Planning takes longer than any of these statements, and knowing the values would change no plan.
+        # Planning takes longer than most statements, and knowing the values would not change their plans.
         "plan_cache_mode": "force_generic_plan",
     }
 
@@ -88,6 +88,14 @@ async def connect(dsn: str, schema: str, *, size: int) -> AsyncIterator[Pool]:
             await asyncio.wait_for(pool.close(), _CLOSE_TIMEOUT)
         except TimeoutError:
             pool.terminate()
+
+
+@asynccontextmanager
+async def planned_for_values(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection whose statements are planned for their values: what many rows have is found otherwise."""
+    async with pool.acquire(timeout=10) as conn, conn.transaction(readonly=True):
+        await conn.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        yield conn
 
 
 async def _nothing_to_reset(conn: Connection) -> None:

@@ -10,6 +10,7 @@ from placet_approval.domain import Approval, ApprovalError, NotFound, Run, Statu
 from placet_approval.store import approvals as approval_store
 from placet_approval.store import runs as run_store
 from placet_contracts.events import RunStatus
+from placet_runtime.postgres import planned_for_values
 
 
 async def get_runs(deps: Deps, ids: Sequence[str]) -> list[Run | ApprovalError]:
@@ -29,7 +30,7 @@ async def list_runs(
     limit: int,
 ) -> Sequence[Run]:
     """A page of runs, the newest first, with their approvals."""
-    async with deps.pool.acquire() as conn:
+    async with planned_for_values(deps.pool) as conn:
         return await run_store.page(conn, workflow=workflow, status=status, parked=parked, after=after, limit=limit)
 
 
@@ -54,7 +55,7 @@ async def list_approvals(
     limit: int,
 ) -> Sequence[Approval]:
     """A page of approvals, the newest first."""
-    async with deps.pool.acquire() as conn:
+    async with planned_for_values(deps.pool) as conn:
         found = await approval_store.page(
             conn, status=status, run_id=run_id, workflow=workflow, after=after, limit=limit
         )
