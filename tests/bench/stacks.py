@@ -1,5 +1,6 @@
 """What is measured: three service processes on RabbitMQ, or all in one process; Postgres is the same for both."""
 
+import os
 import secrets
 import sys
 from collections.abc import AsyncIterator
@@ -40,7 +41,7 @@ async def on_rabbitmq(
             "PLACET_DATABASE_URL": database_url,
             "PLACET_AMQP_URL": servers.rabbitmq,
             "PLACET_NAMESPACE": f"bench{secrets.token_hex(4)}",
-            "PLACET_LOG_LEVEL": "warning",
+            "PLACET_LOG_LEVEL": os.environ.get("PLACET_LOG_LEVEL", "warning"),
         }
         deciding = {"PLACET_SIGNING_KEY": signing_key, "PLACET_ADMIN_KEY": key}
         executing = {"PLACET_VERIFY_KEYS": public_key(signing_key)}

@@ -23,7 +23,7 @@ from bench.driver import call
 from bench.figures import machine
 from bench.http import Client, client
 from bench.processes import end_in_order
-from bench.soak.samples import is_judged, sample
+from bench.soak.samples import is_judged, least, sample
 from bench.soak.slopes import Slope, slope
 from bench.stacks import on_rabbitmq
 from kit.servers import Servers, servers
@@ -32,7 +32,8 @@ APP = "bench.soak.workflows:app"
 _SETTLED_AFTER = 150.0  # seconds: a retention, its grace, and two rounds of autovacuum
 _SHARE_TO_SETTLE = 0.3  # of a long run
 _SAMPLES = 300
-_RETENTION = {
+_ENVIRONMENT = {
+    "PLACET_LOG_LEVEL": "error",
     "PLACET_RETENTION_RUNS": "15",
     "PLACET_RETENTION_DELIVERIES": "15",
     "PLACET_RETENTION_QUARANTINE": "15",
@@ -87,7 +88,7 @@ async def send_rubbish(amqp_url: str, namespace: str, seconds: float) -> None:
 async def soak(found: Servers, arguments: argparse.Namespace) -> dict[str, Any]:
     """All figures, and what is broken."""
     end_in_order()
-    os.environ.update(_RETENTION)
+    os.environ.update(_ENVIRONMENT)
     seconds = 3600 * arguments.hours
     every = max(1.0, seconds / _SAMPLES)
     samples: list[tuple[float, dict[str, float]]] = []
@@ -113,7 +114,7 @@ async def soak(found: Servers, arguments: argparse.Namespace) -> dict[str, Any]:
             await conn.close()
     settled = max(_SETTLED_AFTER, _SHARE_TO_SETTLE * seconds)
     slopes = _slopes([each for each in samples if each[0] >= settled])
-    grows = sorted(name for name, line in slopes.items() if line.grows and is_judged(name))
+    grows = sorted(name for name, line in slopes.items() if line.grows(least(name)) and is_judged(name))
     return {
         "machine": await machine(found.postgres),
         "seconds": seconds,

@@ -17,9 +17,9 @@ class Slope:
     growth: float  # over all that was measured, as a share of the level
     certainty: float  # the slope in standard errors
 
-    @property
-    def grows(self) -> bool:
-        return self.certainty > _SURE and self.growth > _TOLERANCE
+    def grows(self, least: float) -> bool:
+        """Whether that is sure, and more than a little: ``least`` is the smallest growth that counts."""
+        return self.certainty > _SURE and self.growth > _TOLERANCE and self.growth * self.level > least
 
 
 def slope(samples: Sequence[tuple[float, float]]) -> Slope:
