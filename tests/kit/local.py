@@ -6,8 +6,9 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from kit import debian
@@ -47,48 +48,73 @@ def postgres() -> Iterator[str]:
             runner.run(server.__aexit__(None, None, None))
 
 
+@dataclass(frozen=True)
+class Broker:
+    """A RabbitMQ of our own, and the way to tell it things that no client can."""
+
+    url: str
+    program: Path
+    environment: Mapping[str, str]
+
+    def control(self, *words: str) -> str:
+        """What ``rabbitmqctl`` says."""
+        tool = self.program.with_name("rabbitmqctl")
+        done = subprocess.run(
+            [str(tool), "--quiet", *words], env=dict(self.environment), capture_output=True, check=True, timeout=60
+        )
+        return done.stdout.decode()
+
+
 @contextmanager
 def rabbitmq() -> Iterator[str]:
-    """A RabbitMQ with a node, a cookie, ports and folders of its own; its AMQP URL."""
+    """A RabbitMQ of our own; its AMQP URL."""
+    with broker() as made:
+        yield made.url
+
+
+@contextmanager
+def broker() -> Iterator[Broker]:
+    """A RabbitMQ with a node, a cookie, ports and folders of its own."""
     program = _program()
     if program is None:
         debian.install("rabbitmq-server")
         if (program := _program()) is None:
             raise CannotBeHad("its package has no rabbitmq-server")
     with _folder() as folder:
-        port, distribution, names = _free_ports(3)
+        port, distribution, names = free_ports(3)
         (folder / "enabled_plugins").write_text("[].")
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(folder),  # where Erlang keeps the cookie
+            "LANG": "C.UTF-8",
+            "LOG": str(folder / "log"),
+            "ERL_EPMD_PORT": str(names),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"placet-tests-{port}@localhost",
+            "RABBITMQ_NODE_PORT": str(port),
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_DIST_PORT": str(distribution),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_SCHEMA_DIR": str(folder / "schema"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "config"),
+            "RABBITMQ_LOG_BASE": str(folder / "logs"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "none"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "none.config"),
+        }
         process = subprocess.Popen(
             ["sh", "-c", _GUARD, "sh", str(program)],
             stdin=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for this process alone
-            env={
-                "PATH": os.environ.get("PATH", os.defpath),
-                "HOME": str(folder),  # where Erlang keeps the cookie
-                "LANG": "C.UTF-8",
-                "LOG": str(folder / "log"),
-                "ERL_EPMD_PORT": str(names),
-                "ERL_EPMD_ADDRESS": "127.0.0.1",
-                "RABBITMQ_NODENAME": f"placet-tests-{port}@localhost",
-                "RABBITMQ_NODE_PORT": str(port),
-                "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-                "RABBITMQ_DIST_PORT": str(distribution),
-                "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
-                "RABBITMQ_SCHEMA_DIR": str(folder / "schema"),
-                "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "config"),
-                "RABBITMQ_LOG_BASE": str(folder / "logs"),
-                "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
-                "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
-                "RABBITMQ_CONFIG_FILE": str(folder / "none"),
-                "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "none.config"),
-            },
+            env=environment,
         )
         try:
             url = f"amqp://guest:guest@127.0.0.1:{port}/"
             if not answers(url, lambda: process.poll() is None):
                 said = (folder / "log").read_text(errors="replace")
                 raise CannotBeHad(f"{program} did not start, and said:\n{said[-2000:]}")
-            yield url
+            yield Broker(url, program, environment)
         finally:
             process.communicate()  # closes the pipe
 
@@ -119,7 +145,7 @@ def _program() -> Path | None:
     return Path(found) if found else None
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:  # held together, so that no two are the same
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

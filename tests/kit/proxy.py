@@ -6,13 +6,17 @@ from contextlib import asynccontextmanager, suppress
 
 
 class Proxy:
-    """Passes bytes on in both directions; ``cut`` ends every connection at once, as a lost network would."""
+    """Passes bytes on in both directions; ``cut`` ends every connection at once, as a lost network would.
+
+    ``round_trip`` is in seconds: half of it passes before bytes go on, either way.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._host = host
         self._port = port
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
+        self.round_trip = 0.0
 
     def cut(self) -> None:
         for writer in list(self._writers):
@@ -23,13 +27,22 @@ class Proxy:
         pair = {writer, onward_writer}
         self._writers |= pair
         try:
-            await asyncio.gather(_pipe(reader, onward_writer), _pipe(onward_reader, writer))
+            await asyncio.gather(self._pipe(reader, onward_writer), self._pipe(onward_reader, writer))
         finally:
             self._writers -= pair
             for each in pair:
                 each.close()
                 with suppress(OSError):
                     await each.wait_closed()
+
+    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                if self.round_trip:
+                    await asyncio.sleep(self.round_trip / 2)
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
 
 
 @asynccontextmanager
@@ -44,11 +57,3 @@ async def proxy(host: str, port: int) -> AsyncIterator[Proxy]:
         server.close()
         made.cut()
         await server.wait_closed()
-
-
-async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.transport.abort()

@@ -37,9 +37,7 @@ class Explainer:
 
     async def fetch(self, statement: str, *values: Any) -> list[Any]:
         # As prepared statements are, which are planned once; EXPLAIN alone would plan for the values.
-        await self._conn.execute(
-            f"PREPARE page AS {statement}"
-        )
+        await self._conn.execute(f"PREPARE page AS {statement}")
         given = [await self._conn.fetchval("SELECT quote_literal($1::text)", value) for value in values]
         call = f"page({', '.join(given)})" if given else "page"
         [row] = await self._conn.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {call}")

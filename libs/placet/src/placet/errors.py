@@ -185,6 +185,23 @@ class Invalid(PlacetError):
     """The request does not fit; ``problem["errors"]`` says which fields."""
 
 
+class Unavailable(PlacetError):
+    """The API has too much to do, or does not reach its database; ``retry_after`` is in seconds, where it says so."""
+
+    def __init__(
+        self,
+        status: int,
+        type: str,
+        title: str,
+        detail: str,
+        problem: Mapping[str, Any],
+        *,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(status, type, title, detail, problem)
+        self.retry_after = retry_after
+
+
 class Unreachable(ConnectionError):
     """The API or the broker does not answer; whether the request had an effect is not known."""
 
