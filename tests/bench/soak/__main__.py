@@ -29,7 +29,7 @@ from bench.stacks import on_rabbitmq
 from kit.servers import Servers, servers
 
 APP = "bench.soak.workflows:app"
-_SETTLED_AFTER = 150.0  # seconds: a retention, its grace, and two rounds of autovacuum
+_SETTLED_AFTER = 180.0  # seconds: a retention, its grace, and two rounds of autovacuum
 _SHARE_TO_SETTLE = 0.3  # of a long run
 _SAMPLES = 300
 _ENVIRONMENT = {

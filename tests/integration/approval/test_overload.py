@@ -88,17 +88,20 @@ async def test_a_flood_of_starts_is_refused_and_deciding_goes_on(postgres_url: s
         await placet.start("asks", runId="one-more")
 
 
-async def test_readers_do_not_hold_up_those_who_decide(postgres_url: str, amqp_url: str) -> None:
-    """Every connection for reading is taken, and for starts: a decision by a stored key goes through all the same."""
+async def test_nobody_holds_up_those_who_decide(postgres_url: str, amqp_url: str) -> None:
+    """Every connection for reading is taken, and for all else: a decision by a stored key goes through all the same."""
     async with deployed(postgres_url, amqp_url) as placet:
         approval = await placet.paused(await placet.start("asks"))
         assert placet.running._approval is not None
-        async with placet.caller("approver") as ana, AsyncExitStack() as taken, starts_stand_still(placet):
-            pool = placet.running._approval.deps.pool
-            for _ in range(pool.get_max_size()):
-                await taken.enter_async_context(pool.acquire())
+        deps = placet.running._approval.deps
+        async with placet.caller("approver") as ana, AsyncExitStack() as taken:
+            for pool in (deps.pool, deps.outbox._pool):
+                for _ in range(pool.get_max_size()):
+                    await taken.enter_async_context(pool.acquire())
             async with asyncio.timeout(5):
-                await ana.approve(approval)
+                answer = await ana.decide(approval, "approve")
+                assert answer.json()["status"] == "approved"
+                assert (await ana.http.get("/readyz")).status_code == 200
 
 
 async def test_starts_are_refused_while_too_many_runs_wait(postgres_url: str, amqp_url: str) -> None:

@@ -189,7 +189,15 @@ async def test_its_patience_ends(api: Api, placet: PlacetClient, slept: list[flo
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, Unauthorized), (403, Unauthorized), (404, NotFound), (409, Conflict), (422, Invalid), (413, PlacetError)],
+    [
+        (401, Unauthorized),
+        (403, Unauthorized),
+        (404, NotFound),
+        (409, Conflict),
+        (410, Conflict),
+        (422, Invalid),
+        (413, PlacetError),
+    ],
 )
 async def test_refusals_are_errors_of_their_own(
     api: Api, placet: PlacetClient, status: int, kind: type[PlacetError]

@@ -20,7 +20,7 @@ from placet_contracts.events import RunStatus
 
 M = TypeVar("M", bound=Model)
 
-_ERRORS = {401: Unauthorized, 403: Unauthorized, 404: NotFound, 409: Conflict, 422: Invalid}
+_ERRORS = {401: Unauthorized, 403: Unauthorized, 404: NotFound, 409: Conflict, 410: Conflict, 422: Invalid}
 _LONGEST_WAIT = 30.0  # seconds, of one request
 _TIMEOUT = httpx2.Timeout(10.0, read=_LONGEST_WAIT + 15.0)
 _TRIES = 5

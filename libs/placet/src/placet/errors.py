@@ -178,7 +178,7 @@ class NotFound(PlacetError):
 
 
 class Conflict(PlacetError):
-    """It is otherwise already: decided, ended, or started with another content."""
+    """It is otherwise already: decided, ended, started with another content, or ended long ago and deleted."""
 
 
 class Invalid(PlacetError):

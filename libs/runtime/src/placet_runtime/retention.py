@@ -7,7 +7,7 @@ for both finds at least one of them, without a lock.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 GROUP = "placet.retention"  # entry points by service, each a sequence of rules
 BATCH = 100
-GRACE = timedelta(minutes=1)  # between a mark and its row's end; statements last 30 s at most
+GRACE = timedelta(seconds=90)  # between a mark and its row's end: the marking and another statement last 30 s each
 
 DELETED = Counter("placet_retention_deleted_total", "Rows that were deleted after their time", ["service", "what"])
 
@@ -63,24 +63,26 @@ class Retention:
             await asyncio.sleep(self._every * random.uniform(0.8, 1.2))  # noqa: S311
 
     async def round(self) -> None:
-        """Delete, and mark, all that is due."""
+        """Delete, and mark, all that is due. A rule that fails is logged, and the others are applied."""
         for rule, keep in self._rules:
-            deleted = await self._all(rule.delete, keep)
-            if deleted:
-                DELETED.labels(self._service, rule.what).inc(deleted)
-                log.info("retention.deleted", what=rule.what, rows=deleted)
-            if rule.mark is not None:
-                await self._all(rule.mark, keep)
+            try:
+                async for deleted in self._batches(rule.delete, keep):
+                    DELETED.labels(self._service, rule.what).inc(deleted)
+                if rule.mark is not None:
+                    async for _ in self._batches(rule.mark, keep):
+                        continue
+            except Exception:
+                log.exception("retention.failed", what=rule.what)
 
-    async def _all(self, batch: Callable[[Pool, timedelta, int], Awaitable[int]], keep: timedelta) -> int:
-        """Batch after batch, resting as long as each has taken."""
-        total = 0
-        while True:
+    async def _batches(
+        self, batch: Callable[[Pool, timedelta, int], Awaitable[int]], keep: timedelta
+    ) -> AsyncIterator[int]:
+        """How many rows each batch had, until there is nothing left; rests as long as each has taken."""
+        done = BATCH
+        while done == BATCH:
             began = monotonic()
             done = await batch(self._pool, keep, BATCH)
-            total += done
-            if done < BATCH:
-                return total
+            yield done
             await asyncio.sleep(monotonic() - began)
 
 

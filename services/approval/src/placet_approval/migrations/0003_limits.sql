@@ -2,7 +2,7 @@
 CREATE INDEX runs_waiting ON runs (created_at) WHERE status = 'ready' AND attempt = 1 AND NOT parked;
 
 -- Runs that ended long ago are deleted with their approvals where the operator says so. This is what remains of one, so
--- that a repeat of what was told about it brings nothing back. The mark comes first, the run goes a minute later: see
+-- that a repeat of what was told about it brings nothing back. The mark comes first, the run goes a while later: see
 -- placet_runtime.retention.
 CREATE TABLE deleted_runs (
     id        text        PRIMARY KEY,

@@ -1,5 +1,5 @@
 -- Runs that ended long ago are deleted where the operator says so. This is what remains of one, so that a repeat of
--- its start begins nothing. The mark comes first, the run goes a minute later: see placet_runtime.retention.
+-- its start begins nothing. The mark comes first, the run goes a while later: see placet_runtime.retention.
 CREATE TABLE deleted_runs (
     id           text        PRIMARY KEY,
     event_source text        NOT NULL,
