@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- running
 
@@ -55,6 +55,14 @@ test-all: test test-slow ## Run all tests but those of `make e2e`
 .PHONY: e2e
 e2e: $(VENV)/.stamp ## Test a compose deployment of its own, beside that of `make up`, with Docker
 	@PYTEST=$(VENV)/bin/pytest deploy/e2e.sh
+
+.PHONY: chaos
+chaos: $(VENV)/.stamp ## Break everything under load, and see what must hold: 3 minutes; MINUTES=20, SEED=... replays
+	PYTHONPATH=tests $(VENV)/bin/python -m chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+.PHONY: chaos-selftest
+chaos-selftest: $(VENV)/.stamp ## Plant bugs into the services, and see that chaos finds each of them; takes minutes
+	PYTHONPATH=tests $(VENV)/bin/python -m chaos.selftest $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.stamp ## Measure

@@ -10,7 +10,7 @@ import aio_pika
 import pytest
 
 from kit import local
-from kit.local import Broker
+from kit.nodes import RabbitNode
 from kit.outcome import CannotBeHad
 from kit.product import Product, problem, product
 from kit.waiting import eventually
@@ -27,7 +27,7 @@ async def asks(ctx: Context, input: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def broker() -> Iterator[Broker]:
+def broker() -> Iterator[RabbitNode]:
     """A broker whose memory is the test's."""
     try:
         with local.broker() as made:
@@ -37,7 +37,7 @@ def broker() -> Iterator[Broker]:
 
 
 @asynccontextmanager
-async def alarm(broker: Broker) -> AsyncIterator[None]:
+async def alarm(broker: RabbitNode) -> AsyncIterator[None]:
     """No memory is left, as long as the context lasts."""
     await asyncio.to_thread(broker.control, "set_vm_memory_high_watermark", "0")
     try:
@@ -46,13 +46,13 @@ async def alarm(broker: Broker) -> AsyncIterator[None]:
         await asyncio.to_thread(broker.control, "set_vm_memory_high_watermark", "0.4")
 
 
-async def messages(broker: Broker, queue: str) -> int:
+async def messages(broker: RabbitNode, queue: str) -> int:
     """How many a queue holds, those included that somebody has in hand."""
     listed = await asyncio.to_thread(broker.control, "list_queues", "--formatter", "json", "name", "messages")
     return next(int(row["messages"]) for row in json.loads(listed) if row["name"] == queue)
 
 
-async def test_starts_and_decisions_are_durable_meanwhile(postgres_url: str, broker: Broker) -> None:
+async def test_starts_and_decisions_are_durable_meanwhile(postgres_url: str, broker: RabbitNode) -> None:
     """The API takes them as ever; what they lead to happens by itself once the alarm is over."""
     async with product("rabbit", app, postgres_url, broker.url) as placet:
         approval = await placet.paused(await placet.start("asks", 1, runId="asked"))
@@ -69,7 +69,7 @@ async def test_starts_and_decisions_are_durable_meanwhile(postgres_url: str, bro
             assert (await placet.paused(f"started-{n}"))["status"] == "pending"
 
 
-async def test_what_is_queued_is_taken_off_the_broker_meanwhile(postgres_url: str, broker: Broker) -> None:
+async def test_what_is_queued_is_taken_off_the_broker_meanwhile(postgres_url: str, broker: RabbitNode) -> None:
     """Consumers go on, though they publish as well: so the broker gets its memory back."""
     async with product("rabbit", app, postgres_url, broker.url) as placet:
         await placet.running.stop("executor")
@@ -89,7 +89,7 @@ async def test_what_is_queued_is_taken_off_the_broker_meanwhile(postgres_url: st
         assert await asyncio.gather(*(appears(placet, f"queued-{n}") for n in range(300)))
 
 
-async def test_a_message_of_sixteen_megabytes_is_put_aside(postgres_url: str, broker: Broker) -> None:
+async def test_a_message_of_sixteen_megabytes_is_put_aside(postgres_url: str, broker: RabbitNode) -> None:
     """Over AMQP with a reason that names the limit, over REST with a 413; what comes after goes through."""
     async with product("rabbit", app, postgres_url, broker.url) as placet:
         big = "x" * (16 * 1024 * 1024)
@@ -104,7 +104,7 @@ async def test_a_message_of_sixteen_megabytes_is_put_aside(postgres_url: str, br
         assert "at most 2097152 bytes" in problem(answer, 413, "too-large")["detail"]
 
 
-async def publish(broker: Broker, namespace: str, count: int, input: Any = 1) -> None:
+async def publish(broker: RabbitNode, namespace: str, count: int, input: Any = 1) -> None:
     """Starts, as anybody would publish them."""
     async with await aio_pika.connect(broker.url) as connection:
         exchange = await (await connection.channel()).get_exchange(namespace)

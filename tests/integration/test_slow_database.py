@@ -11,7 +11,7 @@ import pytest
 
 from kit.database import database
 from kit.product import Product, problem
-from kit.proxy import proxy
+from kit.proxy import CALM, Weather, proxy
 from kit.stack import ADMIN_KEY, Deployment
 from placet import Context, Interrupt, Placet
 from placet_contracts.topology import SERVICES
@@ -49,11 +49,11 @@ async def far_away(postgres_url: str) -> AsyncIterator[Product]:
             made.approval_options = made.executor_options = made.notifier_options = default
             await made.start()
             try:
-                network.round_trip = ROUND_TRIP
+                await network.become(Weather(latency=ROUND_TRIP / 2))
                 async with made.http(ADMIN_KEY) as http:
                     yield Product(made, http)
             finally:
-                network.round_trip = 0
+                await network.become(CALM)
                 await made.stop()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import asyncpg
 
-from kit.local import free_ports
+from kit.nodes import free_ports
 from kit.outcome import CannotBeHad
 from placet_standalone import binaries
 

@@ -60,12 +60,13 @@ class Invariants:
             self.workflows |= {row["id"]: row["workflow"] for row in names}
         self._seen = max((entry.n for entry in entries), default=self._seen)
         for entry in entries:
-            self._follow(entry)
+            self.follow(entry)
         for _, same in groupby(sorted(entries, key=lambda entry: entry.tx), key=lambda entry: entry.tx):
             told_together(list(same))
         self._check_sections()
 
-    def _follow(self, entry: Entry) -> None:
+    def follow(self, entry: Entry) -> None:
+        """Take in what the database has seen, in its order; raises where that cannot be."""
         if entry.kind == "run":
             self._follow_run(entry)
         elif entry.kind == "approval":

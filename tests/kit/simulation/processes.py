@@ -25,9 +25,9 @@ class HeldOutbox(Outbox):
     held: "Hold | None" = None
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[tuple[Connection, Emit]]:
+    async def transaction(self, of: str = "") -> AsyncIterator[tuple[Connection, Emit]]:
         held, self.held = self.held, None
-        async with super().transaction() as (conn, emit):
+        async with super().transaction(of) as (conn, emit):
             yield conn, emit
             if held is not None:
                 held.reached.set()

@@ -16,7 +16,7 @@ from placet_contracts import cloudevents
 from placet_contracts.cloudevents import CloudEvent, NotAnEvent, explain
 from placet_contracts.events import Event
 from placet_contracts.topology import Service, producer
-from placet_runtime import quarantine
+from placet_runtime import fail, quarantine
 from placet_runtime.bus import Bus
 from placet_runtime.outbox import row_id
 from placet_runtime.postgres import UNAVAILABLE, Pool
@@ -99,8 +99,10 @@ class Consumer:
             await self.acknowledge()
 
     async def _receive(self, type: str, bodies: Sequence[bytes]) -> None:
+        fail.point("consume.before_commit")
         events, refused = await self._take_in(type, bodies)
         await quarantine.add(self._pool, self._bus.service, refused)
+        fail.point("consume.after_commit")
         for event in events:
             if (service := producer(event.source)) is not None and (row := row_id(event.id)) is not None:
                 self._committed[service].add(row)

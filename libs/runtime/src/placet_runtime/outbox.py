@@ -109,8 +109,11 @@ class Outbox:
         return twin
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[tuple[Connection, Emit]]:
-        """A transaction, and a function that emits events with it. The events leave once it has committed."""
+    async def transaction(self, of: str = "") -> AsyncIterator[tuple[Connection, Emit]]:
+        """A transaction, and a function that emits events with it. The events leave once it has committed.
+
+        ``of`` names what it is for, to tests that have it fail.
+        """
         emitted: list[Event] = []
         outgoing: list[Outgoing] = []
         async with self._pool.acquire(timeout=10) as conn:
@@ -120,7 +123,9 @@ class Outbox:
                     outgoing = list(self._rows(emitted))
                     await _insert(conn, outgoing)
                 fail.point("outbox.before_commit")
+                fail.point(f"{of}.before_commit")
             fail.point("outbox.after_commit")
+            fail.point(f"{of}.after_commit")
         self._offered.add(outgoing)
 
     async def relay(self) -> None:
@@ -178,12 +183,14 @@ class Outbox:
         for row in rows:
             by_type[row.type].append(row.events)
         messages = [(type, body) for type, events in by_type.items() for body in _messages(events)]
+        fail.point("relay.before_publish")
         results = await asyncio.gather(
             *(self._bus.publish(type, body) for type, body in messages), return_exceptions=True
         )
         for result in results:
             if result is not None:
                 raise result
+        fail.point("relay.after_publish")
 
     async def _on_acks(self, acks: Sequence[Acks]) -> None:
         await asyncio.gather(*(self._delete.submit(ack) for ack in acks))

@@ -45,8 +45,6 @@ PENDING = Gauge("placet_approvals_pending", "Approvals that wait for a decision"
 OLDEST = Gauge("placet_approvals_oldest_pending_seconds", "Age of the approval that has waited longest")
 UNSEALED = Gauge("placet_audit_unsealed_seconds", "Age of the oldest row of the audit that is not sealed")
 
-_TELL_HEAD_EVERY = 300  # seconds
-
 
 @dataclass(frozen=True, slots=True)
 class Approval:
@@ -139,7 +137,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.every("count replicas", 5, others.look)
             loops.forever("hear replicas", partial(listen, dsn, "approval", CHANNEL, others.hear))
             loops.every("seal", 1, partial(sealing.seal, deps))
-            loops.every("head", _TELL_HEAD_EVERY, partial(sealing.tell, deps))
+            loops.forever("head", partial(sealing.keep_telling, deps))
             async with loops.running():
                 try:
                     yield Approval(

@@ -29,7 +29,7 @@ async def on_notification_requested(deps: Deps, events: Sequence[CloudEvent[Noti
 
 
 async def _record(deps: Deps, drafts: Sequence[Draft]) -> None:
-    async with deps.outbox.transaction() as (conn, emit):
+    async with deps.outbox.transaction("notify") as (conn, emit):
         recorded = await store.record(conn, drafts)
         emit(_changed(change) for change in recorded)
     if recorded:
@@ -43,7 +43,7 @@ async def claim(deps: Deps, limit: int) -> list[Claimed]:
 
 async def settle(deps: Deps, settlements: Sequence[Settlement]) -> list[bool]:
     """Commit how attempts ended; ``False`` for those whose lease has passed to another, which change nothing."""
-    async with deps.outbox.transaction() as (conn, emit):
+    async with deps.outbox.transaction("deliver") as (conn, emit):
         changes = await store.settle(conn, settlements)
         emit(_changed(change) for change in changes)
     settled = {change.id for change in changes}

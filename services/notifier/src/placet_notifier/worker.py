@@ -12,6 +12,7 @@ from prometheus_client import Counter
 from placet_notifier import handlers
 from placet_notifier.deps import Deps
 from placet_notifier.domain import Claimed, SendFailed, Settlement, TryLater, Undeliverable, failed
+from placet_runtime import fail
 from placet_runtime.batching import Batcher
 from placet_runtime.postgres import UNAVAILABLE
 
@@ -86,7 +87,9 @@ class Worker:
         try:
             if claimed.attempt > deps.tries:
                 raise Undeliverable(f"gave up: {deps.tries} attempts began and none came to an end")
+            fail.point("deliver.before_send")
             await deps.channels[claimed.channel].send(claimed.read())
+            fail.point("deliver.after_send")
         except SendFailed as error:
             failure = error
         except Exception as error:

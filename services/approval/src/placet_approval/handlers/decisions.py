@@ -23,7 +23,7 @@ async def decide(deps: Deps, decisions: Sequence[Decision]) -> list[Approval | A
     The first decision on an approval wins, and is committed with its event before this returns. The same decision by
     the same actor again is no error. A decision that comes too late ends its approval as expired.
     """
-    async with deps.outbox.transaction() as (conn, emit):
+    async with deps.outbox.transaction("decide") as (conn, emit):
         winners: dict[UUID, Approval] = {}
         for turn in _turns(decisions):
             if left := [decision for decision in turn if decision.approval_id not in winners]:

@@ -12,7 +12,7 @@ from placet_contracts.events import ENDED, ApprovalOpened, ApprovalRequested, De
 async def on_approval_requested(deps: Deps, events: Sequence[CloudEvent[ApprovalRequested]]) -> None:
     """Show runs as paused, and open the approvals that they ask for. A repeat of one opens nothing."""
     requests = {event.data.approval_id: event.data for event in events}
-    async with deps.outbox.transaction() as (conn, emit):
+    async with deps.outbox.transaction("open") as (conn, emit):
         await runs.pause(conn, list(requests.values()))
         opened = await approvals.open_approvals(conn, list(requests.values()))
         emit(

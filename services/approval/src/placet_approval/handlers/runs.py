@@ -28,7 +28,7 @@ async def start(deps: Deps, starts: Sequence[Start]) -> list[Run | ApprovalError
 
     Committed, with the message that starts it, before this returns.
     """
-    async with deps.outbox.transaction() as (conn, emit):
+    async with deps.outbox.transaction("start") as (conn, emit):
         new = {run.id: run for run in await store.start(conn, starts)}
         emit(
             WorkflowStart(

@@ -28,7 +28,7 @@ async def on_workflow_start(deps: Deps, events: Sequence[CloudEvent[WorkflowStar
     for start, event in zip(starts, events, strict=True):
         asked.setdefault((start.run_id, event.source, event.id), (start, event))  # of two in one batch, the first
     with deps.hands.room(len(starts)) as room:
-        async with deps.outbox.transaction() as (conn, emit):
+        async with deps.outbox.transaction("take_in") as (conn, emit):
             taken = [
                 (change, *asked[change.id, *event])
                 for change, event in await runs.take_in(conn, starts, deps.offer(room))

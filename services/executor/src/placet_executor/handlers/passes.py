@@ -22,7 +22,7 @@ Asked = tuple[str, int, str, str, str, Destination]  # run id, fence, key, workf
 
 async def claim(deps: Deps, limit: int) -> list[Claimed]:
     """Take due runs, with all that their handlers need to go on."""
-    async with deps.outbox.transaction() as (conn, _):
+    async with deps.outbox.transaction("claim") as (conn, _):
         claimed = await runs.claim(conn, deps.offer(limit))
         return await with_history(conn, claimed)
 
@@ -41,7 +41,7 @@ async def record_steps(deps: Deps, recorded: Sequence[Recorded]) -> list[Excepti
 
     A repeat by the same pass changes nothing.
     """
-    async with deps.outbox.transaction() as (conn, _):
+    async with deps.outbox.transaction("step") as (conn, _):
         held = await history.add_steps(conn, recorded)
     return [None if (run_id, fence) in held else LeaseLost(run_id) for run_id, fence, _, _ in recorded]
 
@@ -65,7 +65,7 @@ async def end_passes(deps: Deps, endings: Sequence[tuple[Ending, ApprovalRequest
     """Commit how passes ended: state, gate, and the events that tell of it. `LeaseLost` where it is held no longer."""
     # A worker that had stalled may bring two passes of one run; only the later one can hold it.
     latest = {ending.run_id: (ending, request) for ending, request in sorted(endings, key=lambda e: e[0].fence)}
-    async with deps.outbox.transaction() as (conn, emit):
+    async with deps.outbox.transaction("pause" if any(request for _, request in endings) else "finish") as (conn, emit):
         changes = await runs.end_passes(conn, [ending for ending, _ in latest.values()])
         paused = [(change.id, gate) for change in changes if (gate := latest[change.id][0].gate) is not None]
         if paused:

@@ -38,7 +38,7 @@ async def on_approval_resolved(deps: Deps, events: Sequence[CloudEvent[ApprovalR
             resolutions.append(resolution)
             bodies[resolution.approval_id] = encode(event)
     with deps.hands.room(len(resolutions)) as room:
-        async with deps.outbox.transaction() as (conn, emit):
+        async with deps.outbox.transaction("resume") as (conn, emit):
             resolved, moved, claimed = await history.resolve_gates(conn, resolutions, deps.offer(room))
             emit(changed(change) for change in moved)
             await hint_others(deps, conn, moved)
