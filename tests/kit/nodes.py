@@ -188,17 +188,20 @@ class RabbitNode(_Guarded):
 
     def memory_alarm(self, on: bool) -> None:
         """Raise the alarm that blocks publishers, or end it. Not from an event loop's thread."""
-        self._ctl("set_vm_memory_high_watermark", "0" if on else "0.4")
+        self.control("set_vm_memory_high_watermark", "0" if on else "0.4")
 
-    def _ctl(self, *command: str) -> None:
-        subprocess.run(
-            [str(self._program.with_name("rabbitmqctl")), *command],
+    def control(self, *command: str) -> str:
+        """What ``rabbitmqctl`` says. Not from an event loop's thread."""
+        done = subprocess.run(
+            [str(self._program.with_name("rabbitmqctl")), "--quiet", *command],
             check=True,
             cwd="/",
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            timeout=60,
             env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", **self._environment},
         )
+        return done.stdout.decode()
 
 
 def free_ports(count: int) -> list[int]:
