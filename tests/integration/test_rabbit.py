@@ -162,3 +162,13 @@ async def delete_queue(amqp_url: str, name: str) -> None:
     async with connection:
         channel = await connection.channel()
         await channel.queue_delete(name)
+
+
+async def test_a_bus_ends_at_any_moment_of_its_connecting(amqp_url: str, namespace: str) -> None:
+    """A service that is told to stop while it connects to the broker stops: aio-pika swallows some cancellations."""
+    for moment in range(30):
+        bus = RabbitBus(amqp_url, "executor", namespace=namespace)
+        bus.subscribe(TYPE, Receiver().receive)
+
+        async with asyncio.timeout(20), bus.open():
+            await asyncio.sleep(moment * 0.004)  # none of these moments gives a signal
