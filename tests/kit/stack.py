@@ -1,7 +1,7 @@
 """The services of one deployment in the test's own process, on real servers; each can be stopped and started."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Literal
@@ -16,12 +16,14 @@ import placet_executor.app as executor
 import placet_notifier.app as notifier
 from placet import Placet
 from placet_approval.api.routes import application
+from placet_approval.policy.people import Person
 from placet_approval.settings import Settings as ApprovalSettings
 from placet_contracts.topology import Service
 from placet_executor.settings import Settings as ExecutorSettings
 from placet_notifier.settings import Settings as NotifierSettings
 from placet_runtime.bus import Bus
 from placet_runtime.local import LocalBroker, LocalBus
+from placet_runtime.postgres import Connection
 from placet_runtime.rabbit import RabbitBus
 from placet_runtime.receipts import generate_key, public_key
 
@@ -40,6 +42,7 @@ class Deployment:
         self.lease = timedelta(seconds=5)
         self.concurrency = 64
         self.notifier_options: dict[str, Any] = {}
+        self.people: dict[str, Person] = {}  # by actor
         self._kind = kind
         self._broker = LocalBroker()
         self._signing_key = generate_key()
@@ -53,7 +56,7 @@ class Deployment:
             bus = self._bus(service)
             if service == "approval":
                 self._approval = await stack.enter_async_context(
-                    approval.service(self._approval_settings(), bus, asyncio.Event())
+                    approval.service(self._approval_settings(), bus, asyncio.Event(), self._known)
                 )
             elif service == "executor":
                 await stack.enter_async_context(executor.service(self._executor_settings(), self.app, bus))
@@ -84,6 +87,9 @@ class Deployment:
             return [dict(row) for row in await conn.fetch(sql, *values)]
         finally:
             await conn.close()
+
+    async def _known(self, conn: Connection, actors: Sequence[str]) -> dict[str, Person]:
+        return {actor: self.people[actor] for actor in actors if actor in self.people}
 
     async def _asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._approval is not None

@@ -164,6 +164,18 @@ class ApprovalOpened(Event):
     expires_at: datetime | None = None
 
 
+class ApprovalReminded(ApprovalOpened):
+    """An approval still waits, and these destinations are to be told: again, or as further people may decide.
+
+    Sent once for each ``number`` of an approval.
+    """
+
+    type: ClassVar[str] = "approval.reminded.v1"
+
+    number: int
+    kind: Literal["reminder", "escalation"]
+
+
 class ApprovalResolved(Event):
     """An approval ended, by a person's decision, by the clock or by a cancelled run. Sent once per approval."""
 
@@ -218,6 +230,7 @@ EVENTS: Mapping[str, type[Event]] = {
         RunChanged,
         ApprovalRequested,
         ApprovalOpened,
+        ApprovalReminded,
         ApprovalResolved,
         NotificationRequested,
         DeliveryChanged,

@@ -11,11 +11,12 @@ from starlette.applications import Starlette
 
 from placet_approval.api.access import Access
 from placet_approval.api.dispatch import Api
-from placet_approval.api.operations import Services
 from placet_approval.api.routes import application
+from placet_approval.api.services import Services
 from placet_approval.consumer import HANDLERS
-from placet_approval.deps import Deps
-from placet_approval.handlers import decisions, keys, reading, runs
+from placet_approval.deps import Deps, People
+from placet_approval.handlers import decisions, keys, moments, reading, runs
+from placet_approval.handlers import people as handlers_people
 from placet_approval.settings import Settings
 from placet_approval.store import approvals
 from placet_approval.waits import Waits
@@ -50,7 +51,9 @@ class Approval:
 
 
 @asynccontextmanager
-async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> AsyncIterator[Approval]:
+async def service(
+    settings: Settings, bus: Bus, stopping: asyncio.Event, people: People = handlers_people.known
+) -> AsyncIterator[Approval]:
     """An approval service that runs until the context ends; then it drains."""
     dsn = settings.database_url.get_secret_value()
     if settings.migrate:
@@ -60,7 +63,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         waits = Waits(stopping)
         outbox = Outbox(pool, bus)
         signer = Signer(settings.signing_key.get_secret_value())
-        deps = Deps(pool=pool, outbox=outbox, signer=signer, changed=waits.changed)
+        deps = Deps(pool=pool, outbox=outbox, signer=signer, people=people, changed=waits.changed)
         consumer = Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
 
         async def refresh() -> None:
@@ -75,6 +78,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
             loops.every("expire", 0.5, partial(decisions.expire, deps))
+            loops.every("remind", 0.5, partial(moments.pass_by, deps))
             async with loops.running():
                 try:
                     yield Approval(

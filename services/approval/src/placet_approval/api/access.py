@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from placet_approval.domain import Caller
 from placet_runtime.batching import Batcher
 
-_BOOTSTRAP = Caller("key:admin", "admin")
+_BOOTSTRAP = Caller("key:admin", "admin", bootstrap=True)
 
 
 @dataclass(frozen=True, slots=True)

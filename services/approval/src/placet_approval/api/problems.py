@@ -13,11 +13,16 @@ from placet_approval.api.schemas import FieldError, Problem
 from placet_approval.domain import (
     AlreadyEnded,
     AlreadyResolved,
+    AlreadyVoted,
     ApprovalError,
     ContentChanged,
     KeyReused,
+    NotAllowed,
     NotFound,
+    PolicyChanged,
     RunContradicted,
+    TermsChanged,
+    Unfit,
 )
 from placet_runtime.postgres import UNAVAILABLE
 
@@ -27,6 +32,11 @@ _TYPES: dict[type[ApprovalError], tuple[str, int]] = {
     NotFound: ("not-found", 404),
     AlreadyResolved: ("already-resolved", 409),
     ContentChanged: ("content-changed", 409),
+    TermsChanged: ("terms-changed", 409),
+    AlreadyVoted: ("already-voted", 409),
+    NotAllowed: ("not-allowed", 403),
+    PolicyChanged: ("policy-changed", 409),
+    Unfit: ("invalid-request", 422),
     RunContradicted: ("run-contradicted", 409),
     AlreadyEnded: ("already-ended", 409),
     KeyReused: ("idempotency-key-reused", 422),
@@ -48,6 +58,8 @@ def of(error: ApprovalError) -> Problem:
     type, status = _TYPES[error.__class__]
     if isinstance(error, AlreadyResolved):
         return _problem(type, status, str(error), outcome=error.status, resolved_by=error.resolved_by)
+    if isinstance(error, NotAllowed):
+        return _problem(type, status, str(error), reason=error.reason)
     return _problem(type, status, str(error))
 
 
@@ -140,6 +152,7 @@ def _problem(
     errors: list[FieldError] | None = None,
     outcome: str | None = None,
     resolved_by: str | None = None,
+    reason: str | None = None,
 ) -> Problem:
     return Problem.model_validate(
         {
@@ -150,5 +163,6 @@ def _problem(
             "errors": errors,
             "outcome": outcome,
             "resolved_by": resolved_by,
+            "reason": reason,
         }
     )
