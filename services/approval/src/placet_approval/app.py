@@ -16,8 +16,10 @@ from placet_approval.api.routes import application
 from placet_approval.consumer import HANDLERS
 from placet_approval.deps import Deps
 from placet_approval.handlers import decisions, keys, reading, runs
+from placet_approval.handlers.uses import Uses
 from placet_approval.settings import Settings
 from placet_approval.store import approvals
+from placet_approval.store import keys as key_store
 from placet_approval.waits import Waits
 from placet_runtime import migrations, postgres
 from placet_runtime.batching import Batcher
@@ -63,6 +65,8 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         deps = Deps(pool=pool, outbox=outbox, signer=signer, changed=waits.changed)
         consumer = Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
 
+        used_keys = Uses[str](pool, key_store.touch)
+
         async def refresh() -> None:
             async with pool.acquire() as conn:
                 pending, oldest = await approvals.counts(conn)
@@ -75,6 +79,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
             loops.every("expire", 0.5, partial(decisions.expire, deps))
+            loops.every("uses", 20, used_keys.write)
             async with loops.running():
                 try:
                     yield Approval(
@@ -88,7 +93,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                             decide=Batcher(partial(decisions.decide, deps)),
                         ),
                         access=Access(
-                            keys=Batcher(partial(keys.identify, pool)),
+                            keys=Batcher(partial(keys.identify, pool, used_keys)),
                             admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
                             max_body=settings.max_body,
                         ),

@@ -7,6 +7,7 @@
             -> cancelled               its run was cancelled, or has ended
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -18,28 +19,43 @@ Json = str  # JSON text, passed through unparsed
 Status = Literal["pending", "approved", "rejected", "expired", "cancelled"]
 Verdict = Literal["approve", "reject"]
 Role = Literal["admin", "approver", "starter", "viewer"]
-Action = Literal["read", "start", "cancel", "decide"]
+Action = Literal["read", "start", "cancel", "decide", "manage", "self"]
 TimelineKind = Literal["opened", "notification", "approved", "rejected", "expired", "cancelled"]
 
 CLOCK = "clock"  # the actor of expiry
 
-MAY: dict[Action, frozenset[Role]] = {
+MAY: Mapping[Action, frozenset[Role]] = {
     "read": frozenset({"admin", "approver", "starter", "viewer"}),
     "start": frozenset({"admin", "starter"}),
     "cancel": frozenset({"admin", "starter"}),
     "decide": frozenset({"admin", "approver"}),
+    "manage": frozenset({"admin"}),  # users, groups, keys
 }
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whom the deployment knows, whichever way they come."""
+
+    id: UUID
+    handle: str
+    name: str
+    emails: frozenset[str]  # verified, in small letters
+    groups: frozenset[str]
+    roles: frozenset[Role]
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls the API: ``key:<name>``, and what that key may do."""
+    """Who calls the API: ``key:<name>`` or ``user:<handle>``, and what they may do."""
 
     actor: str
-    role: Role
+    roles: frozenset[Role]
+    session: UUID | None = None  # of a browser
 
     def may(self, action: Action) -> bool:
-        return self.role in MAY[action]
+        return action == "self" or not self.roles.isdisjoint(MAY[action])
 
 
 @dataclass(frozen=True, slots=True)
