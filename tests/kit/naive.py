@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from itertools import permutations
 
-from placet_approval.policy.people import Person
+from placet_approval.domain import Person
 from placet_approval.policy.terms import Terms
 
 

@@ -1,4 +1,4 @@
-"""People whom a deployment knows, and what they call themselves by."""
+"""People whom a deployment knows."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,19 +6,22 @@ from uuid import uuid4
 
 from kit.product import Product
 from placet_approval.domain import Role
-from placet_approval.policy.people import Person
+from placet_approval.handlers import groups, keys, users
+from placet_approval.identity import UserChange
+from placet_approval.store import identities
 
 
-async def know(placet: Product, handle: str, *groups: str, role: Role = "approver", aliases: int = 1) -> list[str]:
+async def know(placet: Product, handle: str, *belongs_to: str, role: Role = "approver", aliases: int = 1) -> list[str]:
     """Make somebody known, with so many API keys of theirs; the keys."""
-    name = f"{handle}-{uuid4().hex[:6]}"
-    mail = f"{handle}@example.com"
-    person = Person(
-        uuid4(), handle, handle.title(), frozenset({mail}), frozenset(groups), frozenset({role}), disabled=False
-    )
-    actors = {f"user:{handle}", f"email:{mail}", *(f"key:{name}-{n}" for n in range(aliases))}
-    placet.running.people.update(dict.fromkeys(actors, person))
-    return [await placet.key(role, f"{name}-{n}") for n in range(aliases)]
+    mail = frozenset({f"{handle}@example.com"})
+    async with placet.running.connection() as conn:
+        await users.create(conn, UserChange(handle, name=handle.title(), roles=frozenset({role}), emails=mail))
+        for group in belongs_to:
+            if await identities.groups(conn, [group]):
+                await groups.change(conn, group, add=[handle])
+            else:
+                await groups.create(conn, group, frozenset({handle}))
+        return [await keys.create(conn, f"{handle}-{uuid4().hex[:6]}", role, owner=handle) for _ in range(aliases)]
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """The services of one deployment in the test's own process, on real servers; each can be stopped and started."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Literal
@@ -16,14 +16,13 @@ import placet_executor.app as executor
 import placet_notifier.app as notifier
 from placet import Placet
 from placet_approval.api.routes import application
-from placet_approval.policy.people import Person
 from placet_approval.settings import Settings as ApprovalSettings
 from placet_contracts.topology import Service
 from placet_executor.settings import Settings as ExecutorSettings
 from placet_notifier.settings import Settings as NotifierSettings
 from placet_runtime.bus import Bus
 from placet_runtime.local import LocalBroker, LocalBus
-from placet_runtime.postgres import Connection
+from placet_runtime.postgres import Connection, session_settings
 from placet_runtime.rabbit import RabbitBus
 from placet_runtime.receipts import generate_key, public_key
 
@@ -42,7 +41,6 @@ class Deployment:
         self.lease = timedelta(seconds=5)
         self.concurrency = 64
         self.notifier_options: dict[str, Any] = {}
-        self.people: dict[str, Person] = {}  # by actor
         self._kind = kind
         self._broker = LocalBroker()
         self._signing_key = generate_key()
@@ -56,7 +54,7 @@ class Deployment:
             bus = self._bus(service)
             if service == "approval":
                 self._approval = await stack.enter_async_context(
-                    approval.service(self._approval_settings(), bus, asyncio.Event(), self._known)
+                    approval.service(self._approval_settings(), bus, asyncio.Event())
                 )
             elif service == "executor":
                 await stack.enter_async_context(executor.service(self._executor_settings(), self.app, bus))
@@ -80,6 +78,16 @@ class Deployment:
         async with httpx2.AsyncClient(transport=transport, base_url="http://placet", headers=headers) as client:
             yield client
 
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection to the approval service's own tables."""
+        settings = session_settings("approval", "placet tests")
+        conn: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(self.database_url, server_settings=settings)
+        try:
+            yield conn
+        finally:
+            await conn.close()
+
     async def query(self, schema: Service, sql: str, *values: object) -> list[dict[str, Any]]:
         """What a service's own tables hold."""
         conn = await asyncpg.connect(self.database_url, server_settings={"search_path": schema})
@@ -87,9 +95,6 @@ class Deployment:
             return [dict(row) for row in await conn.fetch(sql, *values)]
         finally:
             await conn.close()
-
-    async def _known(self, conn: Connection, actors: Sequence[str]) -> dict[str, Person]:
-        return {actor: self.people[actor] for actor in actors if actor in self.people}
 
     async def _asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._approval is not None

@@ -10,6 +10,7 @@ from kit.office import Office
 from kit.people import know
 from kit.product import problem
 from kit.waiting import eventually
+from placet_approval.handlers import keys
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -109,8 +110,9 @@ async def test_the_requester_cannot_decide(office: Office) -> None:
         plain = await office.ask("plain", by="eve")
         refused = problem(await office.eve.decide(plain, "approve"), 403, "not-allowed")
         assert (refused["reason"], (await office.placet.approval(plain["id"]))["status"]) == ("requester", "pending")
-        office.placet.running.people["key:alias"] = office.placet.running.people["user:eve"]
-        async with office.placet.running.http(await office.placet.key("approver", "alias")) as alias:
+        async with office.placet.running.connection() as conn:
+            another = await keys.create(conn, "alias", "approver", owner="eve")
+        async with office.placet.running.http(another) as alias:
             answer = await alias.post(f"/v1/approvals/{plain['id']}/decisions", json={"decision": "reject"})
             assert problem(answer, 403, "not-allowed")["reason"] == "requester"
         answer = await http.post(f"/v1/approvals/{plain['id']}/decisions", json={"decision": "approve"})

@@ -23,7 +23,6 @@ from kit.simulation.workflows import Ledger, workflows
 from placet_approval import consumer as approval_consumer
 from placet_approval.deps import Deps as ApprovalDeps
 from placet_approval.handlers import decisions
-from placet_approval.handlers.people import known
 from placet_contracts.cloudevents import CloudEvent, decode, parse
 from placet_contracts.events import ApprovalOpened, NotificationRequested, WorkflowStart
 from placet_contracts.topology import producer
@@ -151,7 +150,7 @@ class World:
         pool = self.pools["approval"]
         bus = SimulatedBus(self.broker, "approval")
         outbox = HeldOutbox(pool, bus)
-        deps = ApprovalDeps(pool=pool, outbox=outbox, signer=self.signer, people=known, changed=lambda ids: None)
+        deps = ApprovalDeps(pool=pool, outbox=outbox, signer=self.signer, changed=lambda ids: None)
         consumer = Consumer(
             bus,
             pool,

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.naive import Naive
+from placet_approval.domain import Person, Role
 from placet_approval.policy.authoriser import Allowed, Case, Refused, authorise
-from placet_approval.policy.people import Decider, Person
+from placet_approval.policy.people import Decider
 from placet_approval.policy.terms import AUTHOR, PLAIN, Ask, Terms, escalate, reassign
 from placet_approval.policy.votes import Vote, tally
 from placet_contracts.policies import Quorum, Stage
@@ -16,7 +17,7 @@ HANDLES = ("ana", "bo", "cy", "dee", "eve", "flo")
 GROUPS = ("finance", "legal", "heads")
 
 
-def person(handle: str, *groups: str, roles: tuple[str, ...] = ("approver",), disabled: bool = False) -> Person:
+def person(handle: str, *groups: str, roles: tuple[Role, ...] = ("approver",), disabled: bool = False) -> Person:
     """Somebody, with a mailbox."""
     id = uuid5(UUID(int=0), handle)
     mail = frozenset({f"{handle}@example.com"})

@@ -14,11 +14,12 @@ from placet_approval.api.dispatch import Api
 from placet_approval.api.routes import application
 from placet_approval.api.services import Services
 from placet_approval.consumer import HANDLERS
-from placet_approval.deps import Deps, People
+from placet_approval.deps import Deps
 from placet_approval.handlers import decisions, keys, moments, reading, runs
-from placet_approval.handlers import people as handlers_people
+from placet_approval.handlers.uses import Uses
 from placet_approval.settings import Settings
 from placet_approval.store import approvals
+from placet_approval.store import keys as key_store
 from placet_approval.waits import Waits
 from placet_runtime import migrations, postgres
 from placet_runtime.batching import Batcher
@@ -51,9 +52,7 @@ class Approval:
 
 
 @asynccontextmanager
-async def service(
-    settings: Settings, bus: Bus, stopping: asyncio.Event, people: People = handlers_people.known
-) -> AsyncIterator[Approval]:
+async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> AsyncIterator[Approval]:
     """An approval service that runs until the context ends; then it drains."""
     dsn = settings.database_url.get_secret_value()
     if settings.migrate:
@@ -63,8 +62,10 @@ async def service(
         waits = Waits(stopping)
         outbox = Outbox(pool, bus)
         signer = Signer(settings.signing_key.get_secret_value())
-        deps = Deps(pool=pool, outbox=outbox, signer=signer, people=people, changed=waits.changed)
+        deps = Deps(pool=pool, outbox=outbox, signer=signer, changed=waits.changed)
         consumer = Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
+
+        used_keys = Uses[str](pool, key_store.touch)
 
         async def refresh() -> None:
             async with pool.acquire() as conn:
@@ -79,6 +80,7 @@ async def service(
             loops.every("retry", 2, consumer.retry)
             loops.every("expire", 0.5, partial(decisions.expire, deps))
             loops.every("remind", 0.5, partial(moments.pass_by, deps))
+            loops.every("uses", 20, used_keys.write)
             async with loops.running():
                 try:
                     yield Approval(
@@ -92,7 +94,7 @@ async def service(
                             decide=Batcher(partial(decisions.decide, deps)),
                         ),
                         access=Access(
-                            keys=Batcher(partial(keys.identify, pool)),
+                            keys=Batcher(partial(keys.identify, pool, used_keys)),
                             admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
                             max_body=settings.max_body,
                         ),

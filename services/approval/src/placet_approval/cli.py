@@ -79,9 +79,10 @@ def create_key(
 @key_commands.command("list")
 def list_keys(database_url: DatabaseUrl, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """List all keys, revoked ones too, without their secrets."""
+    from placet_approval.identity import ApiKey
     from placet_approval.store import keys
 
-    async def work() -> list[keys.ApiKey]:
+    async def work() -> list[ApiKey]:
         conn = await _connect(database_url)
         try:
             return await keys.every(conn)

@@ -7,7 +7,7 @@
             -> cancelled               its run was cancelled, or has ended
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -23,36 +23,50 @@ Json = str  # JSON text, passed through unparsed
 Status = Literal["pending", "approved", "rejected", "expired", "cancelled"]
 Verdict = Literal["approve", "reject"]
 Role = Literal["admin", "approver", "starter", "viewer"]
-Action = Literal["read", "start", "cancel", "decide", "operate"]
+Action = Literal["read", "start", "cancel", "decide", "manage", "self"]
 ChangeKind = Literal["reminded", "escalated", "reassigned", "reevaluated"]
 TimelineKind = Literal["opened", "notification", "vote", "approved", "rejected", "expired", "cancelled"] | ChangeKind
 
 CLOCK = "clock"  # the actor of expiry
 
-MAY: dict[Action, frozenset[Role]] = {
+MAY: Mapping[Action, frozenset[Role]] = {
     "read": frozenset({"admin", "approver", "starter", "viewer"}),
     "start": frozenset({"admin", "starter"}),
     "cancel": frozenset({"admin", "starter"}),
     "decide": frozenset({"admin", "approver"}),
-    "operate": frozenset({"admin"}),
+    "manage": frozenset({"admin"}),  # users, groups, keys, policies, and who is asked on open approvals
 }
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whom the deployment knows, whichever way they come."""
+
+    id: UUID
+    handle: str
+    name: str
+    emails: frozenset[str]  # verified, in small letters
+    groups: frozenset[str]
+    roles: frozenset[Role]
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls the API: ``key:<name>``, and what that key may do.
+    """Who calls the API: ``key:<name>`` or ``user:<handle>``, and what they may do.
 
     ``subject``: what they count as, ``None`` where nobody has looked. ``bootstrap``: the admin key of the environment,
     which is nobody's.
     """
 
     actor: str
-    role: Role
+    roles: frozenset[Role]
+    session: UUID | None = None  # of a browser
     subject: str | None = None
     bootstrap: bool = False
 
     def may(self, action: Action) -> bool:
-        return self.role in MAY[action]
+        return action == "self" or not self.roles.isdisjoint(MAY[action])
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,10 +359,6 @@ class NotAllowed(ApprovalError):
     def __init__(self, reason: str, why: str) -> None:
         super().__init__(why)
         self.reason = reason
-
-
-class Unfit(ApprovalError):
-    """Raised for a request that is well formed and makes no sense here; the message says why."""
 
 
 class PolicyChanged(ApprovalError):

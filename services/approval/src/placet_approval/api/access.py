@@ -4,9 +4,10 @@ import secrets
 from dataclasses import dataclass
 
 from placet_approval.domain import Caller
+from placet_approval.identity import BOOTSTRAP
 from placet_runtime.batching import Batcher
 
-_BOOTSTRAP = Caller("key:admin", "admin", bootstrap=True)
+_BOOTSTRAP = Caller(f"key:{BOOTSTRAP}", frozenset({"admin"}), bootstrap=True)
 
 
 @dataclass(frozen=True, slots=True)

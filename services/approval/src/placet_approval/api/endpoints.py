@@ -48,7 +48,7 @@ class Endpoint:
         if caller is None:
             return problems.unauthorized()
         if not caller.may(self.action):
-            return problems.forbidden(caller.role, self.action)
+            return problems.forbidden(caller, self.action)
         body: BaseModel | None = None
         query: BaseModel | None = None
         try:

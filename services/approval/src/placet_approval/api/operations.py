@@ -134,7 +134,7 @@ async def decide(call: Call) -> Model:
             comment=body.comment,
             digest=body.digest,
             revision=body.revision,
-            roles=frozenset({call.caller.role}),
+            roles=call.caller.roles,
             subject=call.caller.subject,
             bootstrap=call.caller.bootstrap,
         )

@@ -11,32 +11,38 @@ from starlette.responses import Response
 
 from placet_approval.api.schemas import FieldError, Problem
 from placet_approval.domain import (
+    Action,
     AlreadyEnded,
     AlreadyResolved,
     AlreadyVoted,
     ApprovalError,
+    Caller,
     ContentChanged,
+    KeyNameTaken,
     KeyReused,
     NotAllowed,
     NotFound,
     PolicyChanged,
     RunContradicted,
     TermsChanged,
-    Unfit,
 )
+from placet_approval.identity import IdentityTaken, NameTaken, Unfit
 from placet_runtime.postgres import UNAVAILABLE
 
 log = structlog.get_logger()
 
 _TYPES: dict[type[ApprovalError], tuple[str, int]] = {
     NotFound: ("not-found", 404),
+    NameTaken: ("name-taken", 409),
+    KeyNameTaken: ("name-taken", 409),
+    IdentityTaken: ("identity-taken", 409),
+    Unfit: ("invalid-request", 422),
     AlreadyResolved: ("already-resolved", 409),
     ContentChanged: ("content-changed", 409),
     TermsChanged: ("terms-changed", 409),
     AlreadyVoted: ("already-voted", 409),
     NotAllowed: ("not-allowed", 403),
     PolicyChanged: ("policy-changed", 409),
-    Unfit: ("invalid-request", 422),
     RunContradicted: ("run-contradicted", 409),
     AlreadyEnded: ("already-ended", 409),
     KeyReused: ("idempotency-key-reused", 422),
@@ -81,9 +87,10 @@ def unauthorized() -> Response:
     return respond(problem, {"WWW-Authenticate": "Bearer"})
 
 
-def forbidden(role: str, action: str) -> Response:
-    """A key that may not do this."""
-    return respond(_problem("forbidden", 403, f"a key with the role {role!r} may not {action}"))
+def forbidden(caller: Caller, action: Action) -> Response:
+    """Somebody who may not do this."""
+    roles = f"the role {', '.join(map(repr, sorted(caller.roles)))}" if caller.roles else "no role that counts"
+    return respond(_problem("forbidden", 403, f"{caller.actor} has {roles}, and may not {action}"))
 
 
 def too_large(limit: int) -> Response:

@@ -6,8 +6,9 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from placet_approval.deps import Deps
-from placet_approval.domain import Caller, Delegation, NotAllowed, NotFound, Unfit
-from placet_approval.store import delegations
+from placet_approval.domain import Caller, Delegation, NotAllowed, NotFound
+from placet_approval.identity import Unfit
+from placet_approval.store import delegations, identities
 
 
 async def add(deps: Deps, caller: Caller, principal: str, delegate: str, time: tuple[datetime, datetime]) -> Delegation:
@@ -23,7 +24,7 @@ async def add(deps: Deps, caller: Caller, principal: str, delegate: str, time: t
     if starts_at >= ends_at:
         raise Unfit("endsAt: not later than startsAt")
     async with deps.outbox.transaction() as (conn, _):
-        people = await deps.people(conn, sorted({principal, delegate, caller.actor}))
+        people = await identities.resolve(conn, sorted({principal, delegate, caller.actor}))
         for name, who in (("principal", principal), ("delegate", delegate)):
             if who not in people:
                 raise Unfit(f"{name}: nobody is known as {who}")
@@ -44,7 +45,7 @@ async def end(deps: Deps, caller: Caller, id: UUID) -> Delegation:
         ended = await delegations.end(conn, id, caller.actor)
         if ended is None:
             raise NotFound("delegation", id)
-        people = await deps.people(conn, sorted({ended.principal, caller.actor}))
+        people = await identities.resolve(conn, sorted({ended.principal, caller.actor}))
         own = ended.principal in people and people.get(caller.actor) == people[ended.principal]
         _require_own(caller, ended.principal, own)
     return ended
@@ -57,5 +58,5 @@ async def listed(deps: Deps) -> list[Delegation]:
 
 
 def _require_own(caller: Caller, principal: str, own: bool) -> None:
-    if not own and caller.role != "admin":
+    if not own and not caller.may("manage"):
         raise NotAllowed("not-yours", f"only {principal} themselves, or an admin, may say who stands in for them")

@@ -27,10 +27,10 @@ class Explanation:
     coming: Sequence[Coming]
 
 
-async def explain(deps: Deps, id: UUID, actor: str, role: Role, *, bootstrap: bool = False) -> Explanation:
+async def explain(deps: Deps, id: UUID, actor: str, roles: frozenset[Role], *, bootstrap: bool = False) -> Explanation:
     """Judge an actor on an approval as the authoriser would now, without deciding anything.
 
-    ``role`` is what an actor has who is nobody known.
+    ``roles`` are those of an actor who is nobody known, or who asks about themselves.
 
     Raises:
         NotFound: there is no such approval.
@@ -43,7 +43,7 @@ async def explain(deps: Deps, id: UUID, actor: str, role: Role, *, bootstrap: bo
         facts = await look(deps, conn, [approval], [actor])
         coming = await moments.coming(conn, id)
     person = facts.people.get(actor)
-    decider = facts.decider(actor, frozenset({role}) if person is None else person.roles, bootstrap=bootstrap)
+    decider = facts.decider(actor, roles if person is None else person.roles, bootstrap=bootstrap)
     handle = None if person is None else person.handle
     if approval.status != "pending":
         why = f"it is {approval.status} by {approval.resolved_by}"

@@ -10,7 +10,7 @@ from placet_approval.domain import StoredPolicy
 from placet_approval.policy import calendar
 from placet_approval.policy.people import subject
 from placet_approval.policy.terms import AUTHOR, combine
-from placet_approval.store import policies
+from placet_approval.store import identities, policies
 from placet_approval.store.approvals import Opening
 from placet_approval.store.moments import Moment
 from placet_contracts.destinations import Destination, Email
@@ -34,7 +34,7 @@ async def prepare(deps: Deps, conn: Connection, requests: Sequence[ApprovalReque
     """Settle what is asked, by the policies that are in force."""
     deployed = await policies.in_force(conn)
     asked = {request.requested_by for request in requests if request.requested_by is not None}
-    people = await deps.people(conn, sorted(asked)) if asked else {}
+    people = await identities.resolve(conn, sorted(asked)) if asked else {}
     requesters = {actor: subject(person) for actor, person in people.items()}
     now: datetime | None = None
     prepared = {}

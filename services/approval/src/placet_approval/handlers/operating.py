@@ -7,15 +7,16 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from placet_approval.deps import Deps
-from placet_approval.domain import AlreadyResolved, Approval, NotFound, StoredPolicy, TermsChanged, Unfit
+from placet_approval.domain import AlreadyResolved, Approval, NotFound, StoredPolicy, TermsChanged
 from placet_approval.handlers import opening
 from placet_approval.handlers.reading import complete
 from placet_approval.handlers.resolving import count, resolved
+from placet_approval.identity import Unfit
 from placet_approval.policy.authoriser import standing
 from placet_approval.policy.people import Decider
 from placet_approval.policy.terms import Terms, combine, names, reassign
 from placet_approval.policy.votes import Vote, tally
-from placet_approval.store import approvals, moments, policies, votes
+from placet_approval.store import approvals, identities, moments, policies, votes
 from placet_contracts.policies import Approver, AuthorPolicy
 from placet_runtime.postgres import Connection
 
@@ -95,7 +96,7 @@ async def _standing_anew(deps: Deps, conn: Connection, id: UUID, terms: Terms) -
     if not given:
         return []
     counts = {vote.actor if vote.on_behalf_of is None else f"user:{vote.on_behalf_of}" for vote in given}
-    people = await deps.people(conn, sorted(counts))
+    people = await identities.resolve(conn, sorted(counts))
     anew = []
     for vote in given:
         person = people.get(vote.actor if vote.on_behalf_of is None else f"user:{vote.on_behalf_of}")

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pydantic_core import from_json
 
 from placet_approval.deps import Deps
-from placet_approval.domain import NotFound, Past, PolicyChanged, StoredPolicy, Unfit
+from placet_approval.domain import NotFound, Past, PolicyChanged, StoredPolicy
+from placet_approval.identity import Unfit
 from placet_approval.policy import conditions
 from placet_approval.policy.authoriser import standing
 from placet_approval.policy.matching import DeploymentPolicy
@@ -14,7 +15,7 @@ from placet_approval.policy.people import Decider, Person
 from placet_approval.policy.replay import ORDER, Difference, compare
 from placet_approval.policy.terms import Named, combine
 from placet_approval.policy.votes import Vote, tally
-from placet_approval.store import approvals, policies, votes
+from placet_approval.store import approvals, identities, policies, votes
 from placet_contracts.policies import AuthorPolicy
 from placet_runtime.postgres import Connection
 
@@ -127,7 +128,7 @@ async def test(deps: Deps, draft: DeploymentPolicy, limit: int) -> list[Replayed
         about = await approvals.past(conn, draft.match, limit)
         given = await votes.of_approvals(conn, [past.id for past in about])
         actors = {past.resolved_by for past in about} | {vote.actor for cast in given.values() for vote in cast}
-        people = await deps.people(conn, sorted(actors)) if actors else {}
+        people = await identities.resolve(conn, sorted(actors)) if actors else {}
     named = Named(draft.name, 0, draft)
     found = []
     for past in about:

@@ -19,7 +19,7 @@ from placet_approval.domain import (
 from placet_approval.policy.authoriser import Allowed, Case, Refused, authorise
 from placet_approval.policy.people import Decider, Person, subject
 from placet_approval.policy.votes import Vote, tally
-from placet_approval.store import approvals, delegations, votes
+from placet_approval.store import approvals, delegations, identities, votes
 from placet_contracts.events import Outcome
 from placet_runtime.postgres import Connection
 
@@ -91,10 +91,10 @@ async def look(deps: Deps, conn: Connection, asked_on: Sequence[Approval], actor
     strict = [approval for approval in asked_on if approval.asked.distinct_gates]
     elsewhere = await votes.elsewhere(conn, [approval.run_id for approval in strict]) if strict else []
     asked = {approval.requested_by for approval in asked_on if approval.requested_by is not None}
-    people = dict(await deps.people(conn, sorted({*actors, *asked, *(name for _, _, name in elsewhere)})))
+    people = dict(await identities.resolve(conn, sorted({*actors, *asked, *(name for _, _, name in elsewhere)})))
     handles = {f"user:{person.handle}": subject(person) for actor in actors if (person := people.get(actor))}
     absences = await delegations.current(conn, list(handles)) if handles else []
-    people |= await deps.people(conn, sorted({principal for _, principal in absences})) if absences else {}
+    people |= await identities.resolve(conn, sorted({principal for _, principal in absences})) if absences else {}
     away: dict[str, list[Person]] = {}
     for delegate, principal in absences:
         if (person := people.get(principal)) is not None:

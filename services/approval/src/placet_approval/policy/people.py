@@ -2,20 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import UUID
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Protocol):
     """Somebody whom the deployment knows."""
 
-    id: UUID
-    handle: str
-    name: str
-    emails: frozenset[str]
-    groups: frozenset[str]
-    roles: frozenset[str]
-    disabled: bool
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def handle(self) -> str: ...
+    @property
+    def emails(self) -> frozenset[str]: ...
+    @property
+    def groups(self) -> frozenset[str]: ...
+    @property
+    def roles(self) -> frozenset[str]: ...
+    @property
+    def disabled(self) -> bool: ...
 
 
 DECIDING = frozenset({"admin", "approver"})  # roles
