@@ -6,7 +6,7 @@ from typing import Any
 
 from kit.people import somebody
 from kit.product import Product, product
-from placet import Context, Escalation, Group, Hours, Placet, Quorum, Stage, User
+from placet import Context, Escalation, Group, Hours, Placet, Quorum, Stage, User, Webhook
 
 app = Placet()
 
@@ -25,7 +25,7 @@ ASKS: dict[str, dict[str, Any]] = {
     "rule": {"approve_when": "input.amount < 10"},
     "open-to-rules": {"rules_may_approve": True},
     "reject-in-time": {"expires_in": 0.2, "on_deadline": "reject"},
-    "reminded": {"reminders": [0.05, 0.1], "expires_in": 3600},
+    "reminded": {"reminders": [0.05, 0.1], "expires_in": 3600, "destination": Webhook("http://127.0.0.1:9/x")},
     "escalated": {"approvers": User("ana"), "escalate": Escalation(0.05, User("cy"))},
     "office": {"expires_in": 3600, "hours": Hours("UTC", days=["mon"], holidays=[])},
     "everybody": {"approvers": Group("everybody"), "required": 3},
