@@ -1,13 +1,17 @@
 """Policies of the deployment, explanations, absences, time: what operators and those who are asked work with."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from kit.office import Office
 from kit.product import problem
 from kit.waiting import eventually
+from placet_approval.cli import commands
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -110,6 +114,38 @@ async def test_a_draft_is_tried_on_the_past(office: Office) -> None:
     kinds = {each["approvalId"]: each["kind"] for each in found}
     assert kinds[approved["id"]] == "would-ask-more"
     assert (await office.placet.http.get("/v1/policies")).json()["items"] == []
+
+
+async def test_policies_from_the_command_line(office: Office, tmp_path: Path) -> None:
+    """Listed, shown as YAML that can be tried again, and tried; exit 3 where a draft lets through what was rejected."""
+    rejected = await office.ask("open-to-rules", None, amount=3)
+    await office.cy.reject(rejected)
+    await put(office, name="shown", match={"workflow": "asks"}, stages=[FINANCE | {"when": "input.amount == 3"}])
+    try:
+        listed = await _cli(office, "list")
+        shown = await _cli(office, "show", "shown")
+    finally:
+        await end(office, "shown")
+    draft = tmp_path / "draft.yaml"
+    draft.write_text(shown)
+    assert listed.startswith("shown ")
+    assert "  - approvers:\n    - group:finance\n" in shown
+    await _cli(office, "test", str(draft))
+    draft.write_text("name: draft\nmatch: {workflow: asks}\napproveWhen: input.amount == 3\n")
+    tried = await _cli(office, "test", str(draft), code=3)
+    assert tried.startswith(f"would-let-through  {rejected['id']}")
+    for wrong in ("name: draft\naproveWhen: 'true'\n", "name: draft\napproveWhen: '('\n", "name: [\n"):
+        draft.write_text(wrong)
+        await _cli(office, "test", str(draft), code=2)
+    await _cli(office, "show", "none-such", code=1)
+
+
+async def _cli(office: Office, *arguments: str, code: int = 0) -> str:
+    """What ``placet policy`` prints."""
+    environment = {"PLACET_DATABASE_URL": office.placet.running.database_url, "TERM": "dumb", "COLUMNS": "200"}
+    result = await asyncio.to_thread(CliRunner().invoke, commands, ["policy", *arguments], env=environment)
+    assert result.exit_code == code, result.output
+    return result.output
 
 
 async def test_an_explanation_says_who_and_why(office: Office) -> None:

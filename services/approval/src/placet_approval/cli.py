@@ -7,12 +7,14 @@ from typing import Annotated, get_args
 import asyncpg
 import typer
 
+from placet_approval.cli_policy import policy_commands
 from placet_approval.domain import KeyNameTaken, Role
 from placet_runtime.cli import run
 
 commands = typer.Typer()
 key_commands = typer.Typer(help="API keys: who may start, decide, read.", no_args_is_help=True)
 commands.add_typer(key_commands, name="keys")
+commands.add_typer(policy_commands, name="policy")
 
 DatabaseUrl = Annotated[
     str, typer.Option(envvar="PLACET_DATABASE_URL", help="Postgres, as the approval service's role.")

@@ -87,7 +87,8 @@ async def end_policy(call: Call) -> Model:
 async def test_policy(call: Call) -> Model:
     """Try a draft on approvals of the past, and list each that would have gone otherwise. Changes nothing."""
     body: schemas.TestPolicy = call.body
-    found = await policies.test(of(call).deps, body.policy, body.limit)
+    async with of(call).deps.pool.acquire() as conn:
+        found = await policies.test(conn, body.policy, body.limit)
     return schemas.PolicyReport(
         differences=[
             schemas.Difference(

@@ -115,20 +115,20 @@ def check(draft: DeploymentPolicy) -> None:
                 raise Unfit(f"{where}: {error}") from None
 
 
-async def test(deps: Deps, draft: DeploymentPolicy, limit: int) -> list[Replayed]:
+async def test(conn: Connection, draft: DeploymentPolicy, limit: int) -> list[Replayed]:
     """What a draft would have changed about the last ``limit`` decided approvals that it is about, the worst first.
 
     Raises:
         Unfit: it has a condition that can never be told.
     """
     check(draft)
-    async with deps.pool.acquire() as conn:
-        others = [each.named for each in await policies.in_force(conn) if each.name != draft.name]
-        replaced = [each.named for each in await policies.in_force(conn) if each.name == draft.name]
-        about = await approvals.past(conn, draft.match, limit)
-        given = await votes.of_approvals(conn, [past.id for past in about])
-        actors = {past.resolved_by for past in about} | {vote.actor for cast in given.values() for vote in cast}
-        people = await identities.resolve(conn, sorted(actors)) if actors else {}
+    now_in_force = [each.named for each in await policies.in_force(conn)]
+    others = [each for each in now_in_force if each.name != draft.name]
+    replaced = [each for each in now_in_force if each.name == draft.name]
+    about = await approvals.past(conn, draft.match, limit)
+    given = await votes.of_approvals(conn, [past.id for past in about])
+    actors = {past.resolved_by for past in about} | {vote.actor for cast in given.values() for vote in cast}
+    people = await identities.resolve(conn, sorted(actors)) if actors else {}
     named = Named(draft.name, 0, draft)
     found = []
     for past in about:
