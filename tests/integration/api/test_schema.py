@@ -15,6 +15,9 @@ from kit.stack import ADMIN_KEY
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
+# To what fits the document. 422: there is more to fit than a schema can say, such as a cursor that no page has given.
+MAY_ANSWER = ["2xx", "401", "403", "404", "409", "422"]
+
 
 @asynccontextmanager
 async def served(placet: Product) -> AsyncIterator[str]:
@@ -37,9 +40,12 @@ async def served(placet: Product) -> AsyncIterator[str]:
 
 async def test_the_document_is_true(placet: Product, tmp_path: Path) -> None:
     """Schemathesis, with all its checks: every answer is in the document, and what that refuses is refused."""
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(f"[checks.positive_data_acceptance]\nexpected-statuses = {MAY_ANSWER}\n")
     async with served(placet) as origin:
         process = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("schemathesis")),
+            f"--config-file={config}",
             "run",
             f"{origin}/openapi.json",
             f"--header=Authorization: Bearer {ADMIN_KEY}",

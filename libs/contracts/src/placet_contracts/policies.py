@@ -9,7 +9,15 @@ from datetime import date, time
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from placet_contracts.base import Model
@@ -48,11 +56,20 @@ def _time_zone(value: str) -> str:
     return value
 
 
-Approver = Annotated[str, AfterValidator(_approver)]
+def _no_number(value: object) -> object:
+    """Dates and times are written as text: a number would be taken for seconds since 1970."""
+    if isinstance(value, int | float):
+        raise ValueError("a date as 2026-12-25, a time as 09:00")  # noqa: TRY004, pydantic takes no other
+    return value
+
+
+_APPROVER = r"^(user|group|email):[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]+$"
+Approver = Annotated[str, AfterValidator(_approver), WithJsonSchema({"type": "string", "pattern": _APPROVER})]
 Approvers = Annotated[tuple[Approver, ...], Field(max_length=MOST), AfterValidator(_once_each)]
 Count = Annotated[int, Field(ge=1, le=MOST, strict=True)]
 Condition = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_CONDITION, pattern=r"^[^\x00]*$")]
-Seconds = Annotated[float, Field(gt=0, le=LONGEST_TIME, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=LONGEST_TIME, allow_inf_nan=False, strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
 
 
 class _Strict(Model):
@@ -95,9 +112,9 @@ class Hours(_Strict):
 
     time_zone: Annotated[str, AfterValidator(_time_zone)]
     days: Annotated[tuple[Day, ...], Field(min_length=1, max_length=7)] = ("mon", "tue", "wed", "thu", "fri")
-    opens: time = time(9)
-    closes: time = time(17)
-    holidays: Annotated[tuple[date, ...], Field(max_length=500)] = ()
+    opens: Annotated[time, BeforeValidator(_no_number)] = time(9)
+    closes: Annotated[time, BeforeValidator(_no_number)] = time(17)
+    holidays: Annotated[tuple[Annotated[date, BeforeValidator(_no_number)], ...], Field(max_length=500)] = ()
 
     @model_validator(mode="after")
     def _open_at_all(self) -> Self:
@@ -118,8 +135,8 @@ class Policy(_Strict):
 
     stages: Annotated[tuple[Stage, ...], Field(max_length=MOST)] = ()
     rejections: Count = 1  # so many different people end it
-    separate_requester: bool | None = None
-    distinct_gates: bool = False  # whoever decided at another gate of the run cannot decide
+    separate_requester: Flag | None = None
+    distinct_gates: Flag = False  # whoever decided at another gate of the run cannot decide
     approve_when: Condition | None = None  # where true on the input, this policy asks for nobody
     expires_in: Seconds | None = None  # after opening
     on_deadline: OnDeadline = "expire"
@@ -131,4 +148,4 @@ class Policy(_Strict):
 class AuthorPolicy(Policy):
     """What the author asks. ``rules_may_approve``: where a deployment's rule approves, no person need."""
 
-    rules_may_approve: bool = False
+    rules_may_approve: Flag = False
