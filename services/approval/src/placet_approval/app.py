@@ -5,21 +5,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from uuid import UUID
 
 from prometheus_client import Gauge
 from starlette.applications import Starlette
 
-from placet_approval.api.access import Access
+from placet_approval.api.access import Access, Cookie, origin_of
 from placet_approval.api.dispatch import Api
 from placet_approval.api.operations import Services
 from placet_approval.api.routes import application
+from placet_approval.api.throttle import Throttle
 from placet_approval.consumer import HANDLERS
 from placet_approval.deps import Deps
-from placet_approval.handlers import decisions, keys, reading, runs
+from placet_approval.handlers import decisions, keys, reading, runs, sessions
+from placet_approval.handlers.sessions import Lifetime
 from placet_approval.handlers.uses import Uses
 from placet_approval.settings import Settings
 from placet_approval.store import approvals
 from placet_approval.store import keys as key_store
+from placet_approval.store import sessions as session_store
 from placet_approval.waits import Waits
 from placet_runtime import migrations, postgres
 from placet_runtime.batching import Batcher
@@ -66,6 +70,12 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         consumer = Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
 
         used_keys = Uses[str](pool, key_store.touch)
+        used_sessions = Uses[UUID](pool, session_store.touch)
+        lifetime = Lifetime(settings.session_idle, settings.session_lifetime)
+
+        async def ended_sessions() -> None:
+            async with pool.acquire() as conn:
+                await session_store.sweep(conn)
 
         async def refresh() -> None:
             async with pool.acquire() as conn:
@@ -79,7 +89,9 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
             loops.every("expire", 0.5, partial(decisions.expire, deps))
-            loops.every("uses", 20, used_keys.write)
+            loops.every("used keys", 20, used_keys.write)
+            loops.every("used sessions", 20, used_sessions.write)
+            loops.every("ended sessions", 45, ended_sessions)
             async with loops.running():
                 try:
                     yield Approval(
@@ -94,6 +106,10 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                         ),
                         access=Access(
                             keys=Batcher(partial(keys.identify, pool, used_keys)),
+                            sessions=Batcher(partial(sessions.identify, pool, used_sessions, lifetime.idle)),
+                            cookie=Cookie(origin_of(settings.public_url)),
+                            lifetime=lifetime,
+                            throttle=Throttle(settings.failed_attempts),
                             admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
                             max_body=settings.max_body,
                         ),

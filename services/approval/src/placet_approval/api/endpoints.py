@@ -44,7 +44,7 @@ class Endpoint:
 
     async def serve(self, request: Request) -> Response:
         access: Access = request.state.access
-        caller = await access.identify(request.headers.get("authorization"))
+        caller = await access.identify(request)
         if caller is None:
             return problems.unauthorized()
         if not caller.may(self.action):

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from placet_approval.api import problems, schemas
+from placet_approval.api import people, problems, schemas
 from placet_approval.api.endpoints import Call, Endpoint, respond
 from placet_approval.deps import Deps
 from placet_approval.domain import Approval, Decision, NotFound, Run, Start
@@ -199,6 +199,7 @@ ENDPOINTS: Sequence[Endpoint] = (
         body=schemas.Decide,
         problems=(404, 409, 413, 422),
     ),
+    *people.ENDPOINTS,
 )
 
 

@@ -22,7 +22,7 @@ from placet_approval.domain import (
     NotFound,
     RunContradicted,
 )
-from placet_approval.identity import IdentityTaken, NameTaken, Unfit
+from placet_approval.identity import Forged, IdentityTaken, NameTaken, Refused, TooManyFailures, Unfit
 from placet_runtime.postgres import UNAVAILABLE
 
 log = structlog.get_logger()
@@ -33,6 +33,9 @@ _TYPES: dict[type[ApprovalError], tuple[str, int]] = {
     KeyNameTaken: ("name-taken", 409),
     IdentityTaken: ("identity-taken", 409),
     Unfit: ("invalid-request", 422),
+    Forged: ("forged", 403),
+    Refused: ("refused", 403),
+    TooManyFailures: ("too-many-failures", 429),
     AlreadyResolved: ("already-resolved", 409),
     ContentChanged: ("content-changed", 409),
     RunContradicted: ("run-contradicted", 409),
@@ -100,7 +103,8 @@ def bad_cursor() -> Response:
 
 def on_approval_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApprovalError)
-    return respond(of(error))
+    wait = {"Retry-After": str(error.seconds)} if isinstance(error, TooManyFailures) else None
+    return respond(of(error), wait)
 
 
 def on_http_exception(request: Request, error: Exception) -> Response:
