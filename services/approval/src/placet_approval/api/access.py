@@ -99,9 +99,8 @@ class Access:
             Forged: the request says no origin, or another one.
         """
         origin = request.headers.get("origin", "")
-        if origin != self.cookie.origin and (
-            self.cookie.secure or urlsplit(origin).netloc != request.headers.get("host", "")
-        ):
+        local = not self.cookie.secure and origin == f"http://{request.headers.get('host', '')}"
+        if origin != self.cookie.origin and not local:
             raise Forged
 
     async def _by_key(self, request: Request, authorization: str) -> Caller | None:

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from placet_approval.api.schemas import Request, Text, View
 from placet_approval.domain import Role
 from placet_contracts.base import Model
 
-Name = Annotated[str, Field(max_length=200)]
+Name = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 
 
 def _sorted(values: Iterable[str]) -> list[str]:
@@ -26,10 +26,10 @@ class CreateUser(Request):
 
     handle: Name
     name: Name | None = None
-    roles: list[Role] = []
-    emails: list[Text] = []
-    slack: list[Text] = []  # <team>/<user>, both as ids
-    aliases: list[Text] = []
+    roles: list[Role] = Field(default=[])
+    emails: list[Text] = Field(default=[])
+    slack: list[Text] = Field(default=[])  # <team>/<user>, both as ids
+    aliases: list[Text] = Field(default=[])
 
 
 class ChangeUser(Request):
@@ -76,7 +76,7 @@ class CreateGroup(Request):
     """A group to make; members are handles of users."""
 
     name: Name
-    members: list[Name] = []
+    members: list[Name] = Field(default=[])
 
 
 class ChangeGroup(Request):

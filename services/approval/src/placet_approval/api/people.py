@@ -26,7 +26,7 @@ async def list_users(call: Call) -> Model:
     """List users, by handle."""
     query: schemas.UsersQuery = call.query
     async with _deps(call).pool.acquire() as conn:
-        found = await identities.every_user(conn, after=_plain(query.cursor), limit=query.limit + 1)
+        found = await identities.every_user(conn, after=query.cursor, limit=query.limit + 1)
     shown = [schemas.UserView.model_validate(user) for user in found[: query.limit]]
     return schemas.UserPage(items=shown, next_cursor=shown[-1].handle if len(found) > query.limit else None)
 
@@ -79,7 +79,7 @@ async def create_group(call: Call) -> Model | Response:
     """Make a group."""
     body: schemas.CreateGroup = call.body
     async with _deps(call).pool.acquire() as conn:
-        group = await groups.create(conn, body.name, frozenset(map(_plain, body.members)))
+        group = await groups.create(conn, body.name, frozenset(body.members))
     log.info("group.created", group=group.name, by=call.caller.actor)
     return respond(schemas.GroupView.model_validate(group), 201, {"Location": f"/v1/groups/{group.name}"})
 
@@ -98,7 +98,7 @@ async def change_group(call: Call) -> Model:
     """Change who is in a group."""
     body: schemas.ChangeGroup = call.body
     async with _deps(call).pool.acquire() as conn:
-        group = await groups.change(conn, _name(call, "group"), frozenset(map(_plain, body.members)))
+        group = await groups.change(conn, _name(call, "group"), frozenset(body.members))
     log.info("group.changed", group=group.name, by=call.caller.actor)
     return schemas.GroupView.model_validate(group)
 
@@ -123,7 +123,7 @@ async def create_key(call: Call) -> Model:
     body: schemas.CreateKey = call.body
     lifetime = None if body.expires_in is None else timedelta(seconds=body.expires_in)
     async with _deps(call).pool.acquire() as conn:
-        key = await keys.create(conn, body.name, body.role, owner=body.owner and _plain(body.owner), lifetime=lifetime)
+        key = await keys.create(conn, body.name, body.role, owner=body.owner, lifetime=lifetime)
     log.info("key.created", name=body.name, role=body.role, owner=body.owner, by=call.caller.actor)
     return schemas.NewKey(name=body.name, role=body.role, key=key)
 
@@ -240,11 +240,6 @@ def _name(call: Call, what: str) -> str:
     if "\0" in text:  # Postgres takes none
         raise NotFound(what, repr(text))
     return text
-
-
-def _plain(text: str) -> str:
-    """Without what Postgres does not take, and no name has."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _change(handle: str, body: schemas.CreateUser | schemas.ChangeUser) -> UserChange:

@@ -62,6 +62,11 @@ def of(error: ApprovalError) -> Problem:
     return _problem(type, status, str(error))
 
 
+def headers(error: ApprovalError) -> dict[str, str]:
+    """What goes with the problem of such an error."""
+    return {"Retry-After": str(error.seconds)} if isinstance(error, TooManyFailures) else {}
+
+
 def invalid(error: ValueError) -> Problem:
     """What does not fit in a request; field by field, where it is about fields."""
     if not isinstance(error, ValidationError):
@@ -103,8 +108,7 @@ def bad_cursor() -> Response:
 
 def on_approval_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApprovalError)
-    wait = {"Retry-After": str(error.seconds)} if isinstance(error, TooManyFailures) else None
-    return respond(of(error), wait)
+    return respond(of(error), headers(error))
 
 
 def on_http_exception(request: Request, error: Exception) -> Response:

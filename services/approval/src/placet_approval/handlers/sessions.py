@@ -32,6 +32,15 @@ class Lifetime:
     total: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Who signs in, and how."""
+
+    conn: Connection
+    user: UUID
+    method: Literal["link", "oidc"]
+
+
 async def identify(pool: Pool, uses: Uses[UUID], idle: timedelta, tokens: Sequence[str]) -> list[Caller | None]:
     """Whose sessions these are; ``None`` for what is none, or none that goes on."""
     hashes = [_hash(token) for token in tokens]
@@ -43,15 +52,15 @@ async def identify(pool: Pool, uses: Uses[UUID], idle: timedelta, tokens: Sequen
     return [known.get(hash) for hash in hashes]
 
 
-async def begin(
-    conn: Connection, user: UUID, method: Literal["link", "oidc"], agent: str, lifetime: Lifetime, before: str | None
-) -> str:
+async def begin(who: Begin, *, agent: str, lifetime: Lifetime, instead_of: str | None) -> str:
     """Begin a session, and end the one that this browser had before; the new one's token."""
     token = secrets.token_urlsafe(32)
-    if before is not None:
-        await sessions.end(conn, _hash(before))
+    if instead_of is not None:
+        await sessions.end(who.conn, _hash(instead_of))
     printable = "".join(filter(str.isprintable, agent))[:_AGENT]
-    await sessions.begin(conn, uuid7(), _hash(token), user, method=method, agent=printable, lifetime=lifetime.total)
+    await sessions.begin(
+        who.conn, uuid7(), _hash(token), who.user, method=who.method, agent=printable, lifetime=lifetime.total
+    )
     return token
 
 

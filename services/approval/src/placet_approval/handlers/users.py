@@ -22,7 +22,7 @@ async def create(conn: Connection, change: UserChange) -> User:
     """
     async with conn.transaction():
         await identities.lock(conn)
-        if await identities.users(conn, [change.handle]):
+        if await identities.users(conn, [identity.handle(change.handle)]):
             raise NameTaken("user", change.handle)
         await save(conn, [change])
         return (await identities.users(conn, [change.handle]))[change.handle]
