@@ -42,12 +42,9 @@ async def create_user(call: Call) -> Model | Response:
 
 async def get_user(call: Call) -> Model:
     """Get a user."""
-    handle = _name(call, "user")
     async with _deps(call).pool.acquire() as conn:
-        found = await identities.users(conn, [handle])
-    if handle not in found:
-        raise NotFound("user", handle)
-    return schemas.UserView.model_validate(found[handle])
+        user = await users.get(conn, _name(call, "user"))
+    return schemas.UserView.model_validate(user)
 
 
 async def change_user(call: Call) -> Model:
@@ -281,8 +278,7 @@ async def _sessions(call: Call, handle: str | None) -> Model:
     async with _deps(call).pool.acquire() as conn:
         if handle is None:
             return schemas.SessionList(items=[])
-        if handle not in await identities.users(conn, [handle]):
-            raise NotFound("user", handle)
+        await users.get(conn, handle)
         found = await session_store.of_user(conn, handle, access.lifetime.idle)
     return schemas.SessionList(items=[schemas.SessionView.model_validate(session) for session in found])
 

@@ -102,8 +102,8 @@ async def account(request: Request) -> Response:
     token, actor = found
     async with _deps(request).pool.acquire() as conn:
         person = (await identities.resolve(conn, [actor]))[actor]
-    shown = {"name": person.name, "actor": actor, "roles": sorted(person.roles)}
-    return page("account.html", token=sessions.anti_forgery(token), **shown)
+    own = sessions.anti_forgery(token)
+    return page("account.html", token=own, name=person.name, actor=actor, roles=sorted(person.roles))
 
 
 async def sign_out(request: Request) -> Response:
@@ -113,8 +113,11 @@ async def sign_out(request: Request) -> Response:
     form = await _form(request)
     if token is not None:
         access.require_own_page(request, token, form.get("token"))
+        found = await _session(request) if form.get("everywhere") == "yes" else None
         async with _deps(request).pool.acquire() as conn, conn.transaction():
-            await sessions.end(conn, token, everywhere=form.get("everywhere") == "yes")
+            await sessions.end(conn, token)
+            if found is not None:
+                await sessions.end_of(conn, found[1].removeprefix("user:"))
     response = page("signed_out.html")
     access.cookie.remove(response)
     return response

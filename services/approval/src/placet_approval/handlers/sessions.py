@@ -64,11 +64,8 @@ async def begin(who: Begin, *, agent: str, lifetime: Lifetime, instead_of: str |
     return token
 
 
-async def end(conn: Connection, token: str, *, everywhere: bool = False) -> None:
-    """Sign out of a session, or of all that its user has."""
-    if everywhere and (caller := (await sessions.callers(conn, [_hash(token)], timedelta(days=36500))).values()):
-        [one] = caller
-        await end_of(conn, one.actor.removeprefix("user:"))
+async def end(conn: Connection, token: str) -> None:
+    """Sign out of a session."""
     await sessions.end(conn, _hash(token))
 
 
@@ -78,9 +75,7 @@ async def end_of(conn: Connection, handle: str) -> int:
     Raises:
         NotFound: there is no such user.
     """
-    user = (await identities.users(conn, [handle])).get(handle)
-    if user is None:
-        raise NotFound("user", handle)
+    user = await users.get(conn, handle)
     return await sessions.end_all(conn, [user.id])
 
 
@@ -91,9 +86,7 @@ async def link(conn: Connection, handle: str) -> str:
         NotFound: there is no such user.
         Refused: the user is disabled.
     """
-    user = (await identities.users(conn, [handle])).get(handle)
-    if user is None:
-        raise NotFound("user", handle)
+    user = await users.get(conn, handle)
     if user.disabled:
         raise Refused(f"the user {handle} is disabled")
     token = secrets.token_urlsafe(32)
