@@ -28,6 +28,7 @@ Logins = Annotated[list[str] | None, typer.Option("--login", help="An account at
 def create(
     database_url: DatabaseUrl,
     handle: Handle,
+    *,
     name: DisplayName = None,
     role: Roles = None,
     email: Emails = None,
@@ -93,6 +94,7 @@ def link(
 def unlink(
     database_url: DatabaseUrl,
     handle: Handle,
+    *,
     email: Emails = None,
     slack: Slack = None,
     alias: Aliases = None,
