@@ -40,6 +40,7 @@ class Deployment:
         self.namespace = namespace
         self.lease = timedelta(seconds=5)
         self.concurrency = 64
+        self.approval_options: dict[str, Any] = {}
         self.notifier_options: dict[str, Any] = {}
         self._kind = kind
         self._broker = LocalBroker()
@@ -112,6 +113,7 @@ class Deployment:
             signing_key=SecretStr(self._signing_key),
             admin_key=SecretStr(ADMIN_KEY),
             database_connections=4,
+            **{"failed_attempts": 1_000_000} | self.approval_options,
         )
 
     def _executor_settings(self) -> ExecutorSettings:

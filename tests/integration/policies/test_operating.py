@@ -140,10 +140,30 @@ async def test_policies_from_the_command_line(office: Office, tmp_path: Path) ->
     await _cli(office, "show", "none-such", code=1)
 
 
-async def _cli(office: Office, *arguments: str, code: int = 0) -> str:
-    """What ``placet policy`` prints."""
+async def test_policies_from_a_file(office: Office, tmp_path: Path) -> None:
+    """With users and groups in one file: shown first, then put in force, and ended once the file has them no more."""
+    file = tmp_path / "deployment.yaml"
+    spec = "{match: {workflow: none}, stages: [{quorums: [{approvers: [group:auditors], required: 2}]}]}"
+    file.write_text(f"groups: {{auditors: {{members: [ana, bo]}}}}\npolicies:\n  audited: {spec}\n")
+
+    dry = await _cli(office, str(file), "--dry-run", command="apply")
+    assert (await office.placet.http.get("/v1/policies")).json()["items"] == []
+    wet = await _cli(office, str(file), command="apply")
+    assert "+ policy audited" in dry
+    assert "+ policy audited" in wet
+    assert [each["name"] for each in (await office.placet.http.get("/v1/policies")).json()["items"]] == ["audited"]
+    assert "nothing to change" in await _cli(office, str(file), command="apply")
+    file.write_text("policies: {}\n")
+    assert "- policy audited" in await _cli(office, str(file), "--prune", command="apply")
+    for wrong in ("policies: {x: {stagse: []}}\n", "policies: {x: {name: y, rejections: 0}}\n"):
+        file.write_text(wrong)
+        await _cli(office, str(file), code=2, command="apply")
+
+
+async def _cli(office: Office, *arguments: str, code: int = 0, command: str = "policy") -> str:
+    """What a command prints."""
     environment = {"PLACET_DATABASE_URL": office.placet.running.database_url, "TERM": "dumb", "COLUMNS": "200"}
-    result = await asyncio.to_thread(CliRunner().invoke, commands, ["policy", *arguments], env=environment)
+    result = await asyncio.to_thread(CliRunner().invoke, commands, [command, *arguments], env=environment)
     assert result.exit_code == code, result.output
     return result.output
 

@@ -13,7 +13,8 @@ _DRAIN = 10  # seconds that requests under way get
 class Server(uvicorn.Server):
     """Serves until SIGTERM or SIGINT: then ``stopping`` is set, requests drain, and the app's lifespan ends."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, stopping: asyncio.Event) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, stopping: asyncio.Event, *, proxies: str = "") -> None:
+        """``proxies``: addresses, with commas, that say truly who is at their other end."""
         super().__init__(
             uvicorn.Config(
                 app,
@@ -22,7 +23,8 @@ class Server(uvicorn.Server):
                 lifespan="on",
                 log_config=None,
                 access_log=False,
-                proxy_headers=False,  # nothing here asks who is at the other end
+                proxy_headers=bool(proxies),
+                forwarded_allow_ips=proxies or None,
                 server_header=False,
                 timeout_graceful_shutdown=_DRAIN,
             )
@@ -39,9 +41,9 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(app: ASGIApp, host: str, port: int, stopping: asyncio.Event) -> None:
+def serve(app: ASGIApp, host: str, port: int, stopping: asyncio.Event, *, proxies: str = "") -> None:
     """Serve in this process; exits with 3 if the app does not start."""
-    server = Server(app, host, port, stopping)
+    server = Server(app, host, port, stopping, proxies=proxies)
     server.run()
     if not server.started:
         sys.exit(3)

@@ -196,3 +196,22 @@ def within(role: Role, roles: Iterable[Role]) -> bool:
 def key_roles(role: Role, owner: Iterable[Role] | None) -> frozenset[Role]:
     """What a key may act as: its role, but nothing that its owner may not do; ``None`` is no owner."""
     return frozenset({role}) if owner is None or within(role, owner) else frozenset()
+
+
+class Forged(ApprovalError):
+    """Raised for a request that a browser sent with somebody's cookie, and not from a page of ours."""
+
+    def __init__(self) -> None:
+        super().__init__("with a session's cookie, Origin must be this service's, and X-Placet-Token its token")
+
+
+class TooManyFailures(ApprovalError):
+    """Raised instead of looking at a credential, where too many were wrong; ``seconds`` until it is looked at again."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"too many attempts have failed: try again in {seconds} s")
+        self.seconds = seconds
+
+
+class Refused(ApprovalError):
+    """Raised for somebody who cannot sign in; says why, and what helps."""

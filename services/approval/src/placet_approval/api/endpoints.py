@@ -44,7 +44,7 @@ class Endpoint:
 
     async def serve(self, request: Request) -> Response:
         access: Access = request.state.access
-        caller = await access.identify(request.headers.get("authorization"))
+        caller = await access.identify(request)
         if caller is None:
             return problems.unauthorized()
         if not caller.may(self.action):
@@ -55,7 +55,7 @@ class Endpoint:
             if self.query is not None:
                 query = self.query.model_validate(_query(request))
             if self.body is not None:
-                raw = await _read(request, access.max_body)
+                raw = await read_body(request, access.max_body)
                 if raw is None:
                     return problems.too_large(access.max_body)
                 body = self.body.model_validate_json(raw)
@@ -103,7 +103,7 @@ def _query(request: Request) -> dict[str, str]:
     return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True)) if raw else {}
 
 
-async def _read(request: Request, limit: int) -> bytes | None:
+async def read_body(request: Request, limit: int) -> bytes | None:
     """The body; ``None`` if it is larger than the limit, of which no more than that is read."""
     gathered: list[bytes] = []
     size = 0

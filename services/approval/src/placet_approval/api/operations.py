@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from placet_approval.api import policies, problems, schemas
+from placet_approval.api import people, policies, problems, schemas
 from placet_approval.api.endpoints import Call, Endpoint, respond
 from placet_approval.api.services import approval_id, of
 from placet_approval.domain import Decision, NotFound, Run, Start
@@ -190,6 +190,7 @@ ENDPOINTS: Sequence[Endpoint] = (
         problems=(404, 409, 413, 422),
     ),
     *policies.ENDPOINTS,
+    *people.ENDPOINTS,
 )
 
 

@@ -26,7 +26,7 @@ from placet_approval.domain import (
     RunContradicted,
     TermsChanged,
 )
-from placet_approval.identity import IdentityTaken, NameTaken, Unfit
+from placet_approval.identity import Forged, IdentityTaken, NameTaken, Refused, TooManyFailures, Unfit
 from placet_runtime.postgres import UNAVAILABLE
 
 log = structlog.get_logger()
@@ -37,6 +37,9 @@ _TYPES: dict[type[ApprovalError], tuple[str, int]] = {
     KeyNameTaken: ("name-taken", 409),
     IdentityTaken: ("identity-taken", 409),
     Unfit: ("invalid-request", 422),
+    Forged: ("forged", 403),
+    Refused: ("refused", 403),
+    TooManyFailures: ("too-many-failures", 429),
     AlreadyResolved: ("already-resolved", 409),
     ContentChanged: ("content-changed", 409),
     TermsChanged: ("terms-changed", 409),
@@ -67,6 +70,11 @@ def of(error: ApprovalError) -> Problem:
     if isinstance(error, NotAllowed):
         return _problem(type, status, str(error), reason=error.reason)
     return _problem(type, status, str(error))
+
+
+def headers(error: ApprovalError) -> dict[str, str]:
+    """What goes with the problem of such an error."""
+    return {"Retry-After": str(error.seconds)} if isinstance(error, TooManyFailures) else {}
 
 
 def invalid(error: ValueError) -> Problem:
@@ -110,7 +118,7 @@ def bad_cursor() -> Response:
 
 def on_approval_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApprovalError)
-    return respond(of(error))
+    return respond(of(error), headers(error))
 
 
 def on_http_exception(request: Request, error: Exception) -> Response:

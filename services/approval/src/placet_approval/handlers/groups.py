@@ -18,7 +18,7 @@ async def create(conn: Connection, name: str, members: frozenset[str]) -> Group:
     """
     async with conn.transaction():
         await identities.lock(conn)
-        if await identities.groups(conn, [name]):
+        if await identities.groups(conn, [identity.handle(name)]):
             raise NameTaken("group", name)
         await save(conn, {name: members})
         return Group(name, members)

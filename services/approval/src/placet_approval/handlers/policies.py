@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from pydantic_core import from_json
 
@@ -18,6 +19,8 @@ from placet_approval.policy.votes import Vote, tally
 from placet_approval.store import approvals, identities, policies, votes
 from placet_contracts.policies import AuthorPolicy
 from placet_runtime.postgres import Connection
+
+What = Literal["create", "change", "delete"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,10 @@ async def put(deps: Deps, draft: DeploymentPolicy, by: str, version: int | None 
     return stored
 
 
-async def apply(conn: Connection, drafts: Sequence[DeploymentPolicy], by: str) -> list[str]:
-    """Have exactly these policies in force; what that changes, in words. Within the caller's transaction.
+async def apply(
+    conn: Connection, drafts: Sequence[DeploymentPolicy], by: str, *, prune: bool
+) -> list[tuple[str, What]]:
+    """Have these policies in force, and with ``prune`` no others; what that changes. In the caller's transaction.
 
     Raises:
         Unfit: one has a condition that can never be told.
@@ -78,16 +83,14 @@ async def apply(conn: Connection, drafts: Sequence[DeploymentPolicy], by: str) -
     await policies.lock(conn)
     now = {each.name: each.policy for each in await policies.in_force(conn)}
     changed = [draft for draft in drafts if now.get(draft.name) != draft]
-    gone = sorted(now.keys() - {draft.name for draft in drafts})
-    ending = [*gone, *(draft.name for draft in changed)]
+    gone = sorted(now.keys() - {draft.name for draft in drafts}) if prune else []
+    ending = [*gone, *(draft.name for draft in changed if draft.name in now)]
     if ending:
         await policies.end(conn, ending, by)
     if changed:
         await policies.add(conn, changed, by)
-    return [
-        *(f"{'change' if draft.name in now else 'add'} policy {draft.name}" for draft in changed),
-        *(f"remove policy {name}" for name in gone),
-    ]
+    put: list[tuple[str, What]] = [(draft.name, "change" if draft.name in now else "create") for draft in changed]
+    return put + [(name, "delete") for name in gone]
 
 
 async def end(deps: Deps, name: str, by: str) -> StoredPolicy:

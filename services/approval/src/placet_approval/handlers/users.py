@@ -14,6 +14,18 @@ from placet_approval.store import identities, sessions
 from placet_runtime.postgres import Connection
 
 
+async def get(conn: Connection, handle: str) -> User:
+    """A user.
+
+    Raises:
+        NotFound: there is none of that handle.
+    """
+    found = await identities.users(conn, [handle])
+    if handle not in found:
+        raise NotFound("user", handle)
+    return found[handle]
+
+
 async def create(conn: Connection, change: UserChange) -> User:
     """Make a user.
 
@@ -22,10 +34,10 @@ async def create(conn: Connection, change: UserChange) -> User:
     """
     async with conn.transaction():
         await identities.lock(conn)
-        if await identities.users(conn, [change.handle]):
+        if await identities.users(conn, [identity.handle(change.handle)]):
             raise NameTaken("user", change.handle)
         await save(conn, [change])
-        return (await identities.users(conn, [change.handle]))[change.handle]
+        return await get(conn, change.handle)
 
 
 async def change(conn: Connection, change: UserChange, add: Links | None = None, remove: Links | None = None) -> User:
@@ -37,9 +49,7 @@ async def change(conn: Connection, change: UserChange, add: Links | None = None,
     """
     async with conn.transaction():
         await identities.lock(conn)
-        known = (await identities.users(conn, [change.handle])).get(change.handle)
-        if known is None:
-            raise NotFound("user", change.handle)
+        known = await get(conn, change.handle)
         for kind, added, removed in _by_kind(add or Links(), remove or Links()):
             asked = getattr(change, kind)
             held = getattr(known, kind) if asked is None else asked
@@ -47,7 +57,7 @@ async def change(conn: Connection, change: UserChange, add: Links | None = None,
                 raise NotFound(f"link of {known.handle} to", min(missing))
             change = replace(change, **{kind: (held | added) - removed})
         await save(conn, [change])
-        return (await identities.users(conn, [change.handle]))[change.handle]
+        return await get(conn, change.handle)
 
 
 async def save(conn: Connection, changes: Sequence[UserChange]) -> list[tuple[User | None, User]]:

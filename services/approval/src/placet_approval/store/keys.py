@@ -72,10 +72,11 @@ async def every(conn: Connection) -> list[ApiKey]:
     return [ApiKey(**row) for row in rows]
 
 
-async def get(conn: Connection, name: str) -> ApiKey | None:
-    """A key by name."""
+async def get(conn: Connection, name_or_id: str) -> ApiKey | None:
+    """A key, also one that is not valid any more."""
     row = await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM api_keys AS k LEFT JOIN users AS u ON u.id = k.owner WHERE k.name = $1", name
+        f"SELECT {_COLUMNS} FROM api_keys AS k LEFT JOIN users AS u ON u.id = k.owner WHERE k.name = $1 OR k.id = $1",
+        name_or_id,
     )
     return ApiKey(**row) if row else None
 

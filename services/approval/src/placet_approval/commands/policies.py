@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-policy_commands = typer.Typer(help="Policies: who must say yes, beside what authors ask.", no_args_is_help=True)
+commands = typer.Typer(help="Policies: who must say yes, beside what authors ask.", no_args_is_help=True)
 
 DatabaseUrl = Annotated[
     str, typer.Option(envvar="PLACET_DATABASE_URL", help="Postgres, as the approval service's role.")
@@ -23,7 +23,7 @@ DatabaseUrl = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
-@policy_commands.command("list")
+@commands.command("list")
 def list_policies(database_url: DatabaseUrl, as_json: AsJson = False) -> None:
     """List the policies in force."""
     from placet_approval.store import policies
@@ -35,7 +35,7 @@ def list_policies(database_url: DatabaseUrl, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(facts) if as_json else f"{each.name:<24} version {each.version:<4} {where}")
 
 
-@policy_commands.command("show")
+@commands.command("show")
 def show_policy(database_url: DatabaseUrl, name: str) -> None:
     """Print a policy as YAML, in the version in force or else the last one."""
     import yaml
@@ -53,7 +53,7 @@ def show_policy(database_url: DatabaseUrl, name: str) -> None:
     typer.echo(yaml.safe_dump(spec, sort_keys=False), nl=False)
 
 
-@policy_commands.command("test")
+@commands.command("test")
 def try_policy(
     database_url: DatabaseUrl,
     draft: Annotated[Path, typer.Argument(help="One policy as YAML or JSON.", exists=True, dir_okay=False)],
