@@ -27,6 +27,11 @@ AGENTS = [
 STATE = {
     "approval": [
         "approvals",
+        "votes",
+        "moments",
+        "changes",
+        "policies",
+        "delegations",
         "runs",
         "deliveries",
         "api_keys",

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from kit.office import Office
 from kit.product import problem
 from kit.waiting import eventually
+from placet.views import ApprovalView
 from placet_approval.cli import commands
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -243,6 +244,16 @@ async def test_a_reminder_is_sent_once(office: Office) -> None:
         "notifier", "SELECT id FROM deliveries WHERE approval_id = $1::text::uuid", approval["id"]
     )
     assert len(sent) == 3  # as it opened, and two reminders
+
+
+async def test_the_clients_view_shows_what_is_missing(office: Office) -> None:
+    """As the API tells it."""
+    approval = await office.ask("two-of-three")
+
+    seen = ApprovalView.model_validate((await office.bo.decide(approval, "approve", revision=1)).json())
+
+    assert (seen.status, seen.revision, seen.progress[0].missing[0].count) == ("pending", 1, 1)
+    assert [(entry.kind, entry.verdict) for entry in seen.timeline] == [("opened", None), ("vote", "approve")]
 
 
 async def test_a_deadline_counts_working_hours(office: Office) -> None:
