@@ -23,7 +23,7 @@ from kit.stack import deployment
 from placet import Placet
 from placet.testing import Trial, TrialRun
 from placet_approval.api import problems
-from placet_approval.domain import MAY, Role
+from placet_approval.domain import MAY, Caller, Role
 from placet_approval.settings import Settings as ApprovalSettings
 from placet_contracts import cloudevents
 from placet_contracts.destinations import Destination
@@ -410,7 +410,7 @@ def test_the_problems_are_those_of_the_code() -> None:
     raised = set(problems._TYPES.values())
     answered: list[Callable[[], Any]] = [
         problems.unauthorized,
-        lambda: problems.forbidden("viewer", "decide"),
+        lambda: problems.forbidden(Caller("key:x", frozenset({"viewer"}), subject="key:x"), "decide"),
         lambda: problems.too_large(1),
         problems.bad_cursor,
     ]

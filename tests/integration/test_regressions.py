@@ -55,7 +55,7 @@ async def test_who_is_too_late_is_told_what_stays_true(world: World) -> None:
     await world.pass_time(61)
 
     [late] = await decisions.decide(world.approvers[0].deps, [decision(id, "approve")])
-    await running.cancel(world.approvers[0].deps, "run-1", Caller("key:ana", "admin"))
+    await running.cancel(world.approvers[0].deps, "run-1", Caller("key:ana", frozenset({"admin"})))
 
     assert isinstance(late, AlreadyResolved)
     assert (late.status, late.resolved_by) == ("expired", "clock")

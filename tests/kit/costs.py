@@ -16,7 +16,7 @@ from placet_runtime.rabbit import RabbitBus
 
 # What loops do by the clock: they find nothing here, or, as the sealing of the audit, do it once a second for all.
 _BY_THE_CLOCK = re.compile(
-    r"SKIP LOCKED|\bworkers\b|INTO served|\bquarantine\b|DELETE FROM outbox"
+    r"SKIP LOCKED|last_used_at = now|seen_at = now|\bworkers\b|INTO served|\bquarantine\b|DELETE FROM outbox"
     r"|audit_s(?:eals|hift)|pg_try_advisory_xact_lock|typeinfo|pg_type|set_config|^SHOW|^SELECT 1$"
 )
 

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import httpx2
 
 import placet_approval.app as approval
@@ -20,7 +19,6 @@ from placet_approval.domain import Role
 from placet_approval.handlers import keys
 from placet_contracts.events import ENDED
 from placet_executor.app import Executor
-from placet_runtime.postgres import session_settings
 
 WAIT = 30  # seconds that a test waits at most for what is a matter of milliseconds
 
@@ -82,13 +80,8 @@ class Product:
 
     async def key(self, role: Role, name: str | None = None) -> str:
         """A new API key."""
-        conn = await asyncpg.connect(
-            self.running.database_url, server_settings=session_settings("approval", "placet tests")
-        )
-        try:
+        async with self.running.connection() as conn:
             return await keys.create(conn, name or f"{role}-{uuid4().hex[:8]}", role)
-        finally:
-            await conn.close()
 
     @asynccontextmanager
     async def caller(self, role: Role, name: str | None = None) -> AsyncIterator["Product"]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import asyncpg
 import httpx2
 from pydantic import SecretStr
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import placet_approval.app as approval
 import placet_executor.app as executor
@@ -22,6 +22,7 @@ from placet_executor.settings import Settings as ExecutorSettings
 from placet_notifier.settings import Settings as NotifierSettings
 from placet_runtime.bus import Bus
 from placet_runtime.local import LocalBroker, LocalBus
+from placet_runtime.postgres import Connection, session_settings
 from placet_runtime.rabbit import RabbitBus
 from placet_runtime.receipts import generate_key, public_key
 
@@ -76,17 +77,31 @@ class Deployment:
         self, key: str = ADMIN_KEY, of: approval.Approval | None = None
     ) -> AsyncIterator[httpx2.AsyncClient]:
         """A client of the REST API with a key; of a replica, if one is given."""
+        transport = httpx2.ASGITransport(app=self.asgi(of))
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        async with httpx2.AsyncClient(transport=transport, base_url="http://placet", headers=headers) as client:
+            yield client
 
-        async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+    def asgi(self, of: approval.Approval | None = None) -> ASGIApp:
+        """The approval service as an ASGI app; a replica, if one is given."""
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
             served = of or self._approval
             assert served is not None
             state = served.state | {"operations": [served.operations]}
             await application()({**scope, "state": state}, receive, send)
 
-        transport = httpx2.ASGITransport(app=asgi)
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        async with httpx2.AsyncClient(transport=transport, base_url="http://placet", headers=headers) as client:
-            yield client
+        return app
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection to the approval service's own tables."""
+        settings = session_settings("approval", "placet tests")
+        conn: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(self.database_url, server_settings=settings)
+        try:
+            yield conn
+        finally:
+            await conn.close()
 
     async def query(self, schema: Service, sql: str, *values: object) -> list[dict[str, Any]]:
         """What a service's own tables hold."""
@@ -106,7 +121,7 @@ class Deployment:
             database_url=SecretStr(self.database_url),
             signing_key=SecretStr(self._signing_key),
             admin_key=SecretStr(ADMIN_KEY),
-            **{"database_connections": 4, **self.approval_options},
+            **{"database_connections": 4, "failed_attempts": 1_000_000} | self.approval_options,
         )
 
     def _executor_settings(self) -> ExecutorSettings:

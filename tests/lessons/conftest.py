@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+import kit.office
 from kit.lessons import app
+from kit.office import Office
 from kit.product import Product, product
 from placet_runtime import fail
 
@@ -24,3 +26,10 @@ async def fragile(postgres_url: str, amqp_url: str) -> AsyncIterator[Product]:
             yield made
         finally:
             fail.disarm()
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def office(postgres_url: str, amqp_url: str) -> AsyncIterator[Office]:
+    """A deployment with people in it, whose workflow asks as its input says."""
+    async with kit.office.office(postgres_url, amqp_url) as made:
+        yield made

@@ -5,7 +5,7 @@ from typing import Any, assert_type
 
 from pydantic import BaseModel
 
-from placet import Approval, Context, Email, Interrupt, Placet, PlacetClient, SyncContext
+from placet import Approval, Context, Email, Group, Interrupt, Placet, PlacetClient, Stage, SyncContext, User
 from placet.views import ApprovalView, Run
 
 
@@ -79,4 +79,9 @@ async def the_client_is_typed(placet: PlacetClient) -> None:
 
 
 Interrupt.approval(on_reject="resmue")  # type: ignore[arg-type]
+Interrupt.approval(approvers=[User("ana"), Group("finance"), Email("bo@example.com")], required=2)
+Interrupt.approval(stages=[Stage(User("ana"), when="input.amount > 1")], requester_may_decide=False)
+Interrupt.approval(approvers="ana")  # type: ignore[arg-type]
+Interrupt.approval(requried=2)  # type: ignore[call-arg]
+Stage("ana")  # type: ignore[arg-type]
 Interrupt.approval(destination="ana@example.com")  # type: ignore[arg-type]

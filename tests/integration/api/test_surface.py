@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import jsonschema
 import pytest
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from kit.product import Product, problem
 from kit.waiting import eventually
@@ -16,14 +16,34 @@ from placet_approval.api.routes import ROUTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TEMPLATES = [endpoint.path for endpoint in ENDPOINTS] + [route.path for route in ROUTES if isinstance(route, Route)]
+PAGES = [route for route in ROUTES if isinstance(route, Route)]
+FILES = [f"{route.path}/plain.css" for route in ROUTES if isinstance(route, Mount)]
+TEMPLATES = [endpoint.path for endpoint in ENDPOINTS] + [page.path for page in PAGES]
 AGENTS = [
     "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129.0 Safari/537.36",
     "",
 ]
 STATE = {
-    "approval": ["approvals", "runs", "deliveries", "api_keys", "outbox", "quarantine"],
+    "approval": [
+        "approvals",
+        "votes",
+        "moments",
+        "changes",
+        "policies",
+        "delegations",
+        "runs",
+        "deliveries",
+        "api_keys",
+        "users",
+        "identities",
+        "groups",
+        "group_members",
+        "sessions",
+        "login_links",
+        "outbox",
+        "quarantine",
+    ],
     "executor": ["runs", "gates", "steps", "notifications", "quarantine"],
 }
 
@@ -31,7 +51,7 @@ STATE = {
 def paths(pending: dict[str, Any]) -> list[str]:
     """Every address that the service has, with real ids in it."""
     ids = (pending["id"], pending["runId"], str(uuid4()))
-    return sorted({re.sub(r"{\w+(:\w+)?}", id, path) for path in TEMPLATES for id in ids})
+    return sorted({re.sub(r"{\w+(:\w+)?}", id, path) for path in [*TEMPLATES, *FILES] for id in ids})
 
 
 async def state(placet: Product) -> str:
@@ -57,7 +77,7 @@ async def _is_acknowledged(placet: Product) -> bool:
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_looking_changes_nothing(placet: Product, pending: dict[str, Any], agent: str, method: str) -> None:
     """Whoever follows whichever address, with a key or without one, whatever is in its query: nothing moves."""
-    assert len(TEMPLATES) == len(ENDPOINTS) + len(ROUTES)
+    assert len(TEMPLATES) + len(FILES) == len(ENDPOINTS) + len(ROUTES)
     before = await state(placet)
 
     async with placet.running.http("") as nobody:
@@ -76,11 +96,13 @@ async def test_looking_changes_nothing(placet: Product, pending: dict[str, Any],
 async def test_what_a_path_does_not_take_is_refused(placet: Product, pending: dict[str, Any], method: str) -> None:
     """405 as a problem, with the methods that are taken; 404 for paths that are not there."""
     taken = {endpoint.path for endpoint in ENDPOINTS if endpoint.method == method}
+    taken |= {page.path for page in PAGES if method in (page.methods or ())}
     for template in sorted(set(TEMPLATES) - taken):
         path = re.sub(r"{\w+(:\w+)?}", pending["id"], template)
         answer = await placet.http.request(method, path, json={"decision": "approve"})
         problem(answer, 405, "method-not-allowed")
-        allowed = {endpoint.method for endpoint in ENDPOINTS if endpoint.path == template} or {"GET"}
+        allowed = {endpoint.method for endpoint in ENDPOINTS if endpoint.path == template}
+        allowed |= {each for page in PAGES if page.path == template for each in page.methods or ()}
         assert set(answer.headers["allow"].split(", ")) == allowed | ({"HEAD"} if "GET" in allowed else set())
     problem(await placet.http.request(method, "/v2/runs"), 404, "not-found")
     assert await placet.approval(pending["id"]) == pending
@@ -97,11 +119,34 @@ async def test_the_page_behind_a_link_gives_nothing_away(placet: Product, pendin
     assert real.text.replace(pending["id"], "") == unreal.text.replace(other, "")
     assert "May I?" not in real.text
     assert "<form" not in real.text
-    assert "frame-ancestors 'none'" in real.headers["content-security-policy"]
-    assert "default-src 'none'" in real.headers["content-security-policy"]
-    assert real.headers["x-content-type-options"] == "nosniff"
-    assert real.headers["referrer-policy"] == "no-referrer"
-    assert real.headers["cache-control"] == "no-store"
+
+
+HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "referrer-policy": "strict-origin",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cache-control": "no-store",
+}
+
+
+async def test_every_page_has_the_same_strict_headers(placet: Product, pending: dict[str, Any]) -> None:
+    """Whatever answers with HTML: nothing from elsewhere, no inline code, no frames, no cache."""
+    seen = set()
+    async with placet.running.http("") as http:
+        for page in PAGES:
+            for path in (re.sub(r"{\w+(:\w+)?}", id, page.path) for id in (pending["id"], "x")):
+                for method in page.methods or ():
+                    answer = await http.request(method, path)
+                    if answer.headers.get("content-type", "").startswith("text/html"):
+                        seen.add(page.path)
+                        shown = {name: value for name, value in answer.headers.items() if name in HEADERS}
+                        assert shown == HEADERS, path
+                        assert not re.search(r"<style|<script(?! src)| style=| on\w+=", answer.text), path
+
+    assert seen >= {"/approvals/{id}", "/runs/{id:path}", "/sign-in", "/sign-in/link", "/sign-in/callback", "/sign-out"}
 
 
 async def test_orchestrators_are_told_how_it_is(placet: Product) -> None:
@@ -145,7 +190,7 @@ async def test_the_document_describes_every_operation(placet: Product) -> None:
     for (_, path), operation in operations.items():
         named = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
         assert named == set(re.findall(r"{(\w+)}", path))
-        assert {"401", "403", "503"} < set(operation["responses"])
+        assert {"401", "403", "429", "503"} < set(operation["responses"])
         assert operation["summary"]
     assert len({operation["operationId"] for operation in operations.values()}) == len(ENDPOINTS)
     for schema in document["components"]["schemas"].values():

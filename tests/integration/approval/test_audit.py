@@ -11,6 +11,7 @@ from placet_approval.domain import Caller
 from placet_approval.handlers import decisions, keys, runs, sealing
 from placet_approval.store import approvals, audit
 from placet_approval.store import keys as key_store
+from placet_approval.store.approvals import Opening
 from placet_contracts.events import ApprovalRequested
 
 # --- every transition has its entry
@@ -66,7 +67,7 @@ async def test_a_cancellation_is_noted(book: Ledger) -> None:
     """By whom the run was cancelled, once however often it is asked for, and each approval that it took with it."""
     [id] = await book.open()
     for name in ("key:bo", "key:cy"):
-        await runs.cancel(book.deps, f"run-{id}", Caller(name, "admin"))
+        await runs.cancel(book.deps, f"run-{id}", Caller(name, frozenset({"admin"}), subject=name))
 
     cancelled = [entry for entry in await book.entries() if entry["kind"] != "opened"]
     assert [(entry["kind"], entry["run"], entry["by"]) for entry in cancelled] == [
@@ -79,7 +80,7 @@ async def test_a_cancellation_is_noted(book: Ledger) -> None:
 async def test_one_that_opens_as_cancelled_is_noted_as_both(book: Ledger) -> None:
     """It opened, and was cancelled, in one row."""
     [id] = await book.open()
-    await runs.cancel(book.deps, f"run-{id}", Caller("key:bo", "admin"))
+    await runs.cancel(book.deps, f"run-{id}", Caller("key:bo", frozenset({"admin"}), subject="key:bo"))
     second = ApprovalRequested(
         approval_id=uuid4(),
         run_id=f"run-{id}",
@@ -90,7 +91,7 @@ async def test_one_that_opens_as_cancelled_is_noted_as_both(book: Ledger) -> Non
         digest="d",
     )
     async with book.deps.pool.acquire() as conn, conn.transaction():
-        await approvals.open_approvals(conn, [second])
+        await approvals.open_approvals(conn, [Opening(second)])
 
     assert [entry["kind"] for entry in (await book.entries())[-2:]] == ["opened", "cancelled"]
     assert await book.verify() == []

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from placet_approval.domain import Approval
 from placet_approval.store import approvals, runs
+from placet_approval.store.approvals import Opening
 from placet_contracts.events import ApprovalRequested, RunChanged
 from placet_runtime import migrations, postgres
 
@@ -34,7 +35,7 @@ async def test_a_cancellation_under_way_is_waited_for(database_url: str) -> None
 async def _open(conn: postgres.Connection, request: ApprovalRequested) -> list[Approval]:
     async with conn.transaction():
         await runs.pause(conn, [request])
-        return await approvals.open_approvals(conn, [request])
+        return await approvals.open_approvals(conn, [Opening(request)])
 
 
 async def _blocked(pool: postgres.Pool) -> None:

@@ -401,7 +401,7 @@ class Machine(RuleBasedStateMachine):
 
     async def _cancel(self, run_id: str, at: int, *, alone: bool) -> None:
         try:
-            run = await running.cancel(self.world.approvers[at].deps, run_id, Caller("key:cy", "admin"))
+            run = await running.cancel(self.world.approvers[at].deps, run_id, Caller("key:cy", frozenset({"admin"})))
         except (NotFound, AlreadyEnded):
             return
         self.world.seen["cancelled"] += 1

@@ -14,7 +14,12 @@ _CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="for
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 
 
-def _address(value: str) -> str:
+def address(value: str) -> str:
+    """The value, if it is an e-mail address that can stand in a header.
+
+    Raises:
+        ValueError: it is not.
+    """
     if not _ADDRESS.fullmatch(value) or ".." in value:
         raise ValueError("not an e-mail address")
     return value
@@ -27,7 +32,7 @@ def _web_url(value: str) -> str:
     return value
 
 
-EmailAddress = Annotated[str, AfterValidator(_address)]
+EmailAddress = Annotated[str, AfterValidator(address)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 
 

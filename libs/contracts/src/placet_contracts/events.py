@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from placet_contracts.base import Model
 from placet_contracts.destinations import Destination
+from placet_contracts.policies import AuthorPolicy
 
 RunStatus = Literal["ready", "running", "paused", "completed", "failed", "rejected", "cancelled"]
 Ended = Literal["completed", "failed", "rejected", "cancelled"]
@@ -138,6 +139,7 @@ class ApprovalRequested(Event):
     destinations: list[Destination] = Field(default_factory=list)
     expires_in: float | None = None  # seconds, counted from the moment the approval opens
     requested_by: str | None = None
+    policy: AuthorPolicy | None = None  # None: one person out of all who have the role approver
     seq: int = 0  # of the run, as in `RunChanged`; 0: the pause is told by a `RunChanged` of its own
     attempt: int = 1
     at: datetime | None = None
@@ -160,6 +162,18 @@ class ApprovalOpened(Event):
     requested_by: str | None = None
     opened_at: datetime
     expires_at: datetime | None = None
+
+
+class ApprovalReminded(ApprovalOpened):
+    """An approval still waits, and these destinations are to be told: again, or as further people may decide.
+
+    Sent once for each ``number`` of an approval.
+    """
+
+    type: ClassVar[str] = "approval.reminded.v1"
+
+    number: int
+    kind: Literal["reminder", "escalation"]
 
 
 class ApprovalResolved(Event):
@@ -216,6 +230,7 @@ EVENTS: Mapping[str, type[Event]] = {
         RunChanged,
         ApprovalRequested,
         ApprovalOpened,
+        ApprovalReminded,
         ApprovalResolved,
         NotificationRequested,
         DeliveryChanged,

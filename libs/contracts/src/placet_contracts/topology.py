@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 from placet_contracts.events import (
     ApprovalOpened,
+    ApprovalReminded,
     ApprovalRequested,
     ApprovalResolved,
     DeliveryChanged,
@@ -32,6 +33,7 @@ SUBSCRIBERS: Mapping[str, tuple[Service, ...]] = {
     RunChanged.type: ("approval",),
     ApprovalRequested.type: ("approval",),
     ApprovalOpened.type: ("notifier",),
+    ApprovalReminded.type: ("notifier",),
     ApprovalResolved.type: ("executor",),
     NotificationRequested.type: ("notifier",),
     DeliveryChanged.type: ("approval",),
@@ -43,6 +45,7 @@ PUBLISHERS: Mapping[str, tuple[Service, ...]] = {
     RunChanged.type: ("executor",),
     ApprovalRequested.type: ("executor",),
     ApprovalOpened.type: ("approval",),
+    ApprovalReminded.type: ("approval",),
     ApprovalResolved.type: ("approval",),
     NotificationRequested.type: ("executor",),
     DeliveryChanged.type: ("notifier",),

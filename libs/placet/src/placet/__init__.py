@@ -26,6 +26,7 @@ from placet.errors import (
 )
 from placet.interrupts import Interrupt
 from placet.journal import Approval
+from placet.policies import Escalation, Group, Hours, Quorum, Stage, User
 from placet_contracts.destinations import Destination, Email, Slack, Webhook
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ __all__ = [
     "Email",
     "Slack",
     "Webhook",
+    "User",
+    "Group",
+    "Quorum",
+    "Stage",
+    "Escalation",
+    "Hours",
     "AppError",
     "ApprovalRefused",
     "DuplicateStep",

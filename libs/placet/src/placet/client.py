@@ -155,12 +155,17 @@ class PlacetClient:
         comment: str | None = None,
         *,
         digest: str | None = None,
+        revision: int | None = None,
     ) -> ApprovalView:
-        """Decide on an approval. The first decision is final: another one's is a `Conflict` that names the outcome.
+        """Decide on an approval. One that has ended otherwise is a `Conflict` that names the outcome.
 
-        With ``digest``, the decision counts only if it is that of the approval: for what was shown, and nothing else.
+        Where it asks for several people this is one vote, and may leave it pending; ``progress`` says what is missing.
+        With ``digest`` and ``revision``, the decision counts only if they are those of the approval: for what was
+        shown, and nothing else.
         """
-        body = {"decision": decision, "comment": comment, "digest": digest}
+        body: dict[str, object] = {"decision": decision, "comment": comment, "digest": digest}
+        if revision is not None:
+            body["revision"] = revision
         return ApprovalView.model_validate(
             await self._send("POST", _path("approvals", str(id), "decisions"), body=body)
         )

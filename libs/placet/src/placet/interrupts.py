@@ -8,8 +8,10 @@ from typing import Any, TypedDict, Unpack, get_args
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
+from placet.policies import Approver, Escalation, Hours, Stage, policy
 from placet_contracts.destinations import Destination, Email, Slack, Webhook
 from placet_contracts.events import GateName, OnReject
+from placet_contracts.policies import AuthorPolicy, OnDeadline
 
 UNNAMED = "approval"  # the gate of those who need only one
 
@@ -25,6 +27,18 @@ class Options(TypedDict, total=False):
     context: object
     expires_in: timedelta | float | None
     on_reject: OnReject
+    approvers: Approver | Sequence[Approver] | None
+    required: int | None
+    stages: Sequence[Stage] | None
+    rejections: int
+    requester_may_decide: bool | None
+    distinct_gates: bool
+    approve_when: str | None
+    rules_may_approve: bool
+    on_deadline: OnDeadline
+    reminders: Sequence[timedelta | float]
+    escalate: Escalation | Sequence[Escalation]
+    hours: Hours | None
 
 
 class Interrupt(BaseException):
@@ -41,6 +55,7 @@ class Interrupt(BaseException):
     context: Any  # plain JSON
     expires_in: float | None  # seconds
     on_reject: OnReject
+    policy: AuthorPolicy | None  # None: one person out of all who have the role approver
 
     def __init__(
         self,
@@ -52,6 +67,7 @@ class Interrupt(BaseException):
         context: object = None,
         expires_in: timedelta | float | None = None,
         on_reject: OnReject = "reject",
+        **who: Any,
     ) -> None:
         """See `approval`."""
         super().__init__(gate)
@@ -64,6 +80,7 @@ class Interrupt(BaseException):
         if on_reject not in get_args(OnReject):
             raise ValueError(f"on_reject: {on_reject!r} is none of {', '.join(get_args(OnReject))}")
         self.on_reject = on_reject
+        self.policy = policy(**who, expires_in=self.expires_in)
 
     @classmethod
     def approval(cls, gate: str = UNNAMED, **options: Unpack[Options]) -> "Interrupt":
@@ -72,6 +89,23 @@ class Interrupt(BaseException):
         ``context`` is shown beside the run's input: anything that has a JSON. ``expires_in`` counts in seconds.
         A rejected or expired run ends as ``rejected`` and its handler is not entered again, unless
         ``on_reject="resume"``: then it is, and finds the outcome in ``ctx.approval(gate)``.
+
+        Who must say yes. Without any of these, one person does who has the role approver:
+
+        - ``approvers``: users, groups and mailboxes; ``required``: so many different people of them.
+        - ``stages``: several such, one after the other, with conditions; instead of the two above.
+        - ``rejections``: so many different people end it. One is enough, unless it says otherwise.
+        - ``requester_may_decide``: whoever asked for the run may not, if that is somebody known; ``False`` never,
+          ``True`` as everybody else.
+        - ``distinct_gates``: whoever decided at another gate of this run may not decide here.
+        - ``approve_when``: a condition on the input in CEL; where it is true, nobody is asked, and the rule approves.
+        - ``rules_may_approve``: where a rule of the deployment approves, no person need.
+
+        And when: ``on_deadline`` says whether it expires or is rejected; ``reminders``, times after asking at which
+        the destinations are told again; ``escalate``, who may decide too when nobody has; ``hours``, the working hours
+        in which all these times run.
+
+        What a policy of the deployment asks comes on top of this, and is never replaced by it.
 
         Raises:
             TypeError: an argument of another type, or a context without JSON.

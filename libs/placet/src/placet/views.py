@@ -60,10 +60,37 @@ class TimelineEntry(Model):
     status: str | None = None  # of a notification
     attempts: int | None = None
     error: str | None = None
+    verdict: str | None = None  # of a vote
+    on_behalf_of: str | None = None
+    detail: str | None = None  # of a change of who is asked
+
+
+class Missing(Model):
+    """So many more of these people; none named: of all who have the role approver."""
+
+    approvers: tuple[str, ...]
+    count: int
+
+
+class Progress(Model):
+    """How far what one source asks is: the author, or a policy of the deployment. ``stage`` counts from 0."""
+
+    source: str
+    outcome: Literal["pending", "approved", "rejected"]
+    stage: int
+    stages: int
+    name: str | None = None
+    need: Literal["all", "any"] = "all"  # of what is missing
+    missing: tuple[Missing, ...] = ()
+    rejected: int = 0
+    rejections: int = 1
 
 
 class ApprovalView(Model):
-    """An approval, with all that its decider sees. ``digest`` is that of what was asked."""
+    """An approval, with all that its decider sees. ``digest`` is that of what was asked.
+
+    ``revision`` counts up as somebody changes who is asked; ``progress`` is empty where one approver is enough.
+    """
 
     id: UUID
     run_id: str
@@ -83,4 +110,6 @@ class ApprovalView(Model):
     resolved_by: str | None = None
     comment: str | None = None
     channel: str | None = None
+    revision: int = 1
+    progress: tuple[Progress, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()

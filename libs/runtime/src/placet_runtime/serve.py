@@ -14,7 +14,8 @@ _KEEP_ALIVE = 75  # of an idle connection: whoever closes first, it must not be 
 class Server(uvicorn.Server):
     """Serves until SIGTERM or SIGINT: then ``stopping`` is set, requests drain, and the app's lifespan ends."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, stopping: asyncio.Event) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, stopping: asyncio.Event, *, proxies: str = "") -> None:
+        """``proxies``: addresses, with commas, that say truly who is at their other end."""
         super().__init__(
             uvicorn.Config(
                 app,
@@ -23,7 +24,8 @@ class Server(uvicorn.Server):
                 lifespan="on",
                 log_config=None,
                 access_log=False,
-                proxy_headers=False,  # nothing here asks who is at the other end
+                proxy_headers=bool(proxies),
+                forwarded_allow_ips=proxies or None,
                 server_header=False,
                 timeout_graceful_shutdown=_DRAIN,
                 timeout_keep_alive=_KEEP_ALIVE,
@@ -41,9 +43,9 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(app: ASGIApp, host: str, port: int, stopping: asyncio.Event) -> None:
+def serve(app: ASGIApp, host: str, port: int, stopping: asyncio.Event, *, proxies: str = "") -> None:
     """Serve in this process; exits with 3 if the app does not start."""
-    server = Server(app, host, port, stopping)
+    server = Server(app, host, port, stopping, proxies=proxies)
     server.run()
     if not server.started:
         sys.exit(3)

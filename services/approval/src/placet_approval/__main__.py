@@ -14,7 +14,7 @@ def main() -> None:
     settings = read(Settings)
     logs.configure(settings.log_level, settings.log_format)
     stopping = asyncio.Event()
-    serve(build(settings, stopping), settings.host, settings.port, stopping)
+    serve(build(settings, stopping), settings.host, settings.port, stopping, proxies=settings.trusted_proxies)
 
 
 if __name__ == "__main__":

@@ -7,26 +7,35 @@ from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
 
+import httpx2
 from prometheus_client import Gauge
 from starlette.applications import Starlette
 
 from placet_approval.admission import Admission, Limits
 from placet_approval.api import schemas
-from placet_approval.api.access import Access
+from placet_approval.api.access import Access, Cookie, origin_of
 from placet_approval.api.dispatch import Api
-from placet_approval.api.operations import Services
 from placet_approval.api.routes import application
+from placet_approval.api.services import Services
+from placet_approval.api.sign_in import SignIn
+from placet_approval.api.throttle import Throttle
 from placet_approval.archive import Archive
 from placet_approval.consumer import HANDLERS
 from placet_approval.deps import Deps
 from placet_approval.domain import Approval as ApprovalState
 from placet_approval.domain import Run
-from placet_approval.handlers import decisions, keys, reading, runs, sealing
+from placet_approval.handlers import decisions, keys, moments, reading, runs, sealing, sessions
 from placet_approval.handlers import retention as rules
+from placet_approval.handlers.accounts import Enrolment
+from placet_approval.handlers.sessions import Lifetime
+from placet_approval.handlers.uses import Uses
+from placet_approval.oidc import Client, Provider
 from placet_approval.replicas import CHANNEL, Replicas
 from placet_approval.settings import Settings
 from placet_approval.store import approvals
+from placet_approval.store import keys as key_store
 from placet_approval.store import runs as run_store
+from placet_approval.store import sessions as session_store
 from placet_approval.waits import Waits
 from placet_runtime import migrations, postgres
 from placet_runtime.batching import Batcher
@@ -55,6 +64,7 @@ class Approval:
     access: Access
     admission: Admission
     operations: Operations
+    sign_in: SignIn
     public_url: str
 
     @property
@@ -64,6 +74,7 @@ class Approval:
             "services": self.services,
             "access": self.access,
             "admission": self.admission,
+            "sign_in": self.sign_in,
             "public_url": self.public_url,
         }
 
@@ -96,7 +107,10 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
     if settings.migrate:
         await migrations.apply(dsn, "approval")
     loops = Loops()
-    async with connect(dsn, settings.database_connections) as pools:
+    async with (
+        connect(dsn, settings.database_connections) as pools,
+        httpx2.AsyncClient(timeout=10, follow_redirects=False) as http,
+    ):
         waits = Waits(stopping)
         outbox = Outbox(pools.rest, bus)
         signer = Signer(settings.signing_key.get_secret_value())
@@ -106,6 +120,10 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             moved = [str(id) for id in ids]
             waits.changed(moved)
             others.tell(moved)
+
+        used_keys = Uses[str](pools.rest, key_store.touch)
+        used_sessions = Uses[UUID](pools.rest, session_store.touch)
+        lifetime = Lifetime(settings.session_idle, settings.session_lifetime)
 
         deps = Deps(pool=pools.reading, outbox=outbox, signer=signer, changed=changed)
         deciding = replace(deps, outbox=outbox.over(pools.deciding))
@@ -133,6 +151,8 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.every("count waiting", 0.5, admission.look)
             loops.forever("retention", retention.run)
             loops.every("expire", 0.5, partial(decisions.expire, deps))
+            loops.every("remind", 0.5, partial(moments.pass_by, deps))
+            _follow_use(loops, pools.rest, used_keys, used_sessions)
             loops.forever("tell replicas", others.relay)
             loops.every("count replicas", 5, others.look)
             loops.forever("hear replicas", partial(listen, dsn, "approval", CHANNEL, others.hear))
@@ -151,12 +171,19 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                             decide=Batcher(partial(decisions.decide, deciding)),
                         ),
                         access=Access(
-                            keys=Batcher(partial(keys.identify, pools.deciding)),
+                            keys=Batcher(partial(keys.identify, pools.deciding, used_keys)),
+                            sessions=Batcher(partial(sessions.identify, pools.deciding, used_sessions, lifetime.idle)),
+                            cookie=Cookie(origin_of(settings.public_url)),
+                            lifetime=lifetime,
+                            throttle=Throttle(settings.failed_attempts),
                             admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
                             max_body=settings.max_body,
                         ),
                         admission=admission,
                         operations=Operations(pools.deciding, bus, loops, gauges, needs_bus=False),
+                        sign_in=SignIn(
+                            name=settings.oidc_name, provider=_provider(settings, http), enrolment=_enrolment(settings)
+                        ),
                         public_url=settings.public_url.rstrip("/"),
                     )
                 finally:
@@ -171,6 +198,18 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
 async def _count_waiting(pool: Pool, limit: int) -> int:
     async with pool.acquire() as conn:
         return await run_store.count_waiting(conn, limit)
+
+
+def _follow_use(loops: Loops, pool: Pool, keys: Uses[str], sessions: Uses[UUID]) -> None:
+    """Write down what is used, and forget what has run out."""
+    loops.every("used keys", 20, keys.write)
+    loops.every("used sessions", 20, sessions.write)
+    loops.every("ended sessions", 45, partial(_sweep_sessions, pool))
+
+
+async def _sweep_sessions(pool: Pool) -> None:
+    async with pool.acquire() as conn:
+        await session_store.sweep(conn)
 
 
 async def _refresh(pool: Pool) -> None:
@@ -208,3 +247,23 @@ def build(settings: Settings, stopping: asyncio.Event) -> Api:
             yield approval.state | {"operations": [approval.operations]}
 
     return application(lifespan)
+
+
+def _provider(settings: Settings, http: httpx2.AsyncClient) -> Provider | None:
+    if settings.oidc_issuer is None or settings.oidc_client_id is None:
+        return None
+    client = Client(
+        issuer=settings.oidc_issuer,
+        id=settings.oidc_client_id,
+        secret=settings.oidc_client_secret.get_secret_value() if settings.oidc_client_secret else None,
+        redirect_uri=f"{settings.public_url.rstrip('/')}/sign-in/callback",
+        scope=settings.oidc_scope,
+        groups_claim=settings.oidc_groups_claim,
+    )
+    return Provider(http, client)
+
+
+def _enrolment(settings: Settings) -> Enrolment:
+    return Enrolment(
+        new=frozenset(settings.oidc_new_user_roles) if settings.oidc_new_users else None, groups=settings.oidc_groups
+    )

@@ -7,40 +7,67 @@
             -> cancelled               its run was cancelled, or has ended
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 from uuid import UUID
 
+from placet_approval.policy.matching import DeploymentPolicy
+from placet_approval.policy.terms import PLAIN, Named, Terms
+from placet_approval.policy.votes import Progress, Vote, tally
 from placet_contracts.events import DeliveryStatus, Outcome, RunStatus
 
 Json = str  # JSON text, passed through unparsed
 Status = Literal["pending", "approved", "rejected", "expired", "cancelled"]
 Verdict = Literal["approve", "reject"]
 Role = Literal["admin", "approver", "starter", "viewer"]
-Action = Literal["read", "start", "cancel", "decide", "audit"]
-TimelineKind = Literal["opened", "notification", "approved", "rejected", "expired", "cancelled"]
+Action = Literal["read", "start", "cancel", "decide", "audit", "manage", "self"]
+ChangeKind = Literal["reminded", "escalated", "reassigned", "reevaluated"]
+TimelineKind = Literal["opened", "notification", "vote", "approved", "rejected", "expired", "cancelled"] | ChangeKind
 
 CLOCK = "clock"  # the actor of expiry
 
-MAY: dict[Action, frozenset[Role]] = {
+MAY: Mapping[Action, frozenset[Role]] = {
     "read": frozenset({"admin", "approver", "starter", "viewer"}),
     "start": frozenset({"admin", "starter"}),
     "cancel": frozenset({"admin", "starter"}),
     "decide": frozenset({"admin", "approver"}),
     "audit": frozenset({"admin"}),
+    "manage": frozenset({"admin"}),  # users, groups, keys, policies, and who is asked on open approvals
 }
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whom the deployment knows, whichever way they come."""
+
+    id: UUID
+    handle: str
+    name: str
+    emails: frozenset[str]  # verified, in small letters
+    groups: frozenset[str]
+    roles: frozenset[Role]
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls the API: ``key:<name>``, and what that key may do."""
+    """Who calls the API: ``key:<name>`` or ``user:<handle>``, and what they may do.
+
+    ``subject``: what they count as, ``None`` where nobody has looked. ``bootstrap``: the admin key of the environment,
+    which is nobody's.
+    """
 
     actor: str
-    role: Role
+    roles: frozenset[Role]
+    session: UUID | None = None  # of a browser
+    subject: str | None = None
+    bootstrap: bool = False
 
     def may(self, action: Action) -> bool:
-        return self.role in MAY[action]
+        return action == "self" or not self.roles.isdisjoint(MAY[action])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +83,19 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What was done to an open approval; ``detail`` says it in words."""
+
+    at: datetime
+    kind: ChangeKind
+    actor: str
+    detail: str
+    comment: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """Something that happened to an approval: opened, a notification's state, its end."""
+    """Something that happened to an approval: opened, a notification's state, a vote, a change, its end."""
 
     at: datetime
     kind: TimelineKind
@@ -68,11 +106,14 @@ class TimelineEntry:
     status: DeliveryStatus | None = None
     attempts: int | None = None
     error: str | None = None
+    verdict: Verdict | None = None  # of a vote
+    on_behalf_of: str | None = None
+    detail: str | None = None  # of a change
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Approval:
-    """A request for a decision, as it stands."""
+    """A request for a decision, as it stands. Without terms it asks for one person who has the role approver."""
 
     id: UUID
     run_id: str
@@ -93,7 +134,28 @@ class Approval:
     resolved_by: str | None
     channel: str | None
     comment: str | None
+    requester: str | None
+    terms: Terms | None
+    revision: int
+    on_deadline: Outcome
     deliveries: tuple[Delivery, ...] = field(default=())
+    votes: tuple[Vote, ...] = field(default=())
+    changes: tuple[Change, ...] = field(default=())
+
+    @cached_property
+    def progress(self) -> tuple[Progress, ...]:
+        """How far each ask is; nothing where one approver is enough."""
+        return () if self.terms is None else tally(self.terms, self.votes).progress
+
+    @property
+    def asked(self) -> Terms:
+        """What is asked on it."""
+        return PLAIN if self.terms is None else self.terms
+
+    @property
+    def asked_progress(self) -> tuple[Progress, ...]:
+        """How far each ask is, where one approver is enough too."""
+        return self.progress or tally(self.asked, ()).progress
 
     @property
     def timeline(self) -> list[TimelineEntry]:
@@ -111,12 +173,82 @@ class Approval:
             )
             for delivery in self.deliveries
         ]
+        entries += _votes(self.votes)
+        entries += [
+            TimelineEntry(change.at, change.kind, actor=change.actor, comment=change.comment, detail=change.detail)
+            for change in self.changes
+        ]
         if self.status != "pending" and self.resolved_at is not None:
             end = TimelineEntry(
                 self.resolved_at, self.status, actor=self.resolved_by, comment=self.comment, channel=self.channel
             )
             entries.append(end)
         return sorted(entries, key=lambda entry: entry.at)
+
+
+def _votes(votes: Iterable[Vote]) -> list[TimelineEntry]:
+    return [
+        TimelineEntry(
+            vote.at,
+            "vote",
+            actor=vote.actor,
+            comment=vote.comment,
+            channel=vote.channel,
+            verdict=vote.verdict,
+            on_behalf_of=vote.on_behalf_of,
+        )
+        for vote in votes
+        if vote.at is not None
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """Who stands in for whom, as actors (``user:ana``), from when until when."""
+
+    id: UUID
+    principal: str
+    delegate: str
+    starts_at: datetime
+    ends_at: datetime
+    created_by: str
+    created_at: datetime | None = None
+    ended_by: str | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An approval that was decided on, as far as a policy looks at it."""
+
+    id: UUID
+    workflow: str
+    version: int
+    gate: str
+    status: Status
+    input: Json
+    asked: Json | None  # the author's policy
+    requested_by: str | None
+    resolved_by: str
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPolicy:
+    """A version of a policy of the deployment. At most one of each name is in force."""
+
+    name: str
+    version: int
+    policy: DeploymentPolicy
+    in_force: bool
+    created_by: str
+    created_at: datetime
+    ended_by: str | None
+    ended_at: datetime | None
+
+    @property
+    def named(self) -> Named:
+        return Named(self.name, self.version, self.policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +296,22 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One person's vote on an approval."""
+    """One person's vote on an approval.
+
+    ``digest`` and ``revision`` are those of what the decider was shown, where the channel knows. ``subject`` and
+    ``bootstrap`` are as in `Caller`.
+    """
 
     approval_id: UUID
     verdict: Verdict
     actor: str
     channel: str
     comment: str | None = None
-    digest: str | None = None  # of what the decider was shown, where the channel knows
+    digest: str | None = None
+    revision: int | None = None
+    roles: frozenset[str] = frozenset({"approver"})
+    subject: str | None = None
+    bootstrap: bool = False
 
     @property
     def outcome(self) -> Outcome:
@@ -214,6 +354,32 @@ class ContentChanged(ApprovalError):
 
     def __init__(self, approval_id: UUID) -> None:
         super().__init__(f"approval {approval_id} asks for something else than what was shown: look at it again")
+
+
+class TermsChanged(ApprovalError):
+    """Raised when a decision was made on terms that somebody has changed since."""
+
+    def __init__(self, approval_id: UUID) -> None:
+        super().__init__(f"who is asked on approval {approval_id} was changed since it was shown: look at it again")
+
+
+class NotAllowed(ApprovalError):
+    """Raised when somebody may not decide on an approval; ``reason`` is a word for it, the message says why."""
+
+    def __init__(self, reason: str, why: str) -> None:
+        super().__init__(why)
+        self.reason = reason
+
+
+class PolicyChanged(ApprovalError):
+    """Raised when a policy is to be changed that is in another version by now."""
+
+    def __init__(self, name: str, version: int) -> None:
+        super().__init__(f"the policy {name} is at version {version} by now: look at it again")
+
+
+class AlreadyVoted(ApprovalError):
+    """Raised when somebody has had their say on an approval that is still open."""
 
 
 class RunContradicted(ApprovalError):
@@ -263,13 +429,16 @@ class KeyNameTaken(ApprovalError):
 def judge(decision: Decision, approval: Approval | None) -> Approval | ApprovalError:
     """What a decision comes to, given its approval as it is now: the approval, where it ended just so, or an error.
 
-    One that a decision has left pending asks for something else than was shown, or was not there yet.
+    One that a decision has left pending asks for something else than was shown, is the decider's own, or was not there
+    yet.
     """
     if approval is None:
         return NotFound("approval", decision.approval_id)
-    if approval.status == "pending":
-        other = decision.digest is not None and decision.digest != approval.digest
-        return ContentChanged(approval.id) if other else NotFound("approval", decision.approval_id)
-    if approval.status == decision.outcome and approval.resolved_by == decision.actor:
-        return approval
-    return AlreadyResolved(approval.id, approval.status, approval.resolved_by)
+    if approval.status != "pending":
+        same = approval.status == decision.outcome and approval.resolved_by == decision.actor
+        return approval if same else AlreadyResolved(approval.id, approval.status, approval.resolved_by)
+    if decision.digest is not None and decision.digest != approval.digest:
+        return ContentChanged(approval.id)
+    if approval.requested_by == decision.actor or approval.requester is not None:
+        return NotAllowed("requester", "whoever asked for this run cannot decide on it")
+    return NotFound("approval", decision.approval_id)

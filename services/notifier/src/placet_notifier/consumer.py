@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from placet_contracts.cloudevents import CloudEvent
-from placet_contracts.events import ApprovalOpened, Event, NotificationRequested
+from placet_contracts.events import ApprovalOpened, ApprovalReminded, Event, NotificationRequested
 from placet_notifier.deps import Deps
-from placet_notifier.handlers import on_approval_opened, on_notification_requested
+from placet_notifier.handlers import on_approval_opened, on_approval_reminded, on_notification_requested
 
 HANDLERS: Mapping[type[Event], Callable[[Deps, Sequence[CloudEvent[Any]]], Awaitable[None]]] = {
     ApprovalOpened: on_approval_opened,
+    ApprovalReminded: on_approval_reminded,
     NotificationRequested: on_notification_requested,
 }

@@ -21,12 +21,14 @@ from placet_contracts.base import Model
 from placet_contracts.cloudevents import explain
 from placet_contracts.destinations import Destination, Webhook
 from placet_contracts.digest import canonical
-from placet_contracts.events import ApprovalOpened, DeliveryStatus, NotificationRequested
+from placet_contracts.events import ApprovalOpened, ApprovalReminded, DeliveryStatus, NotificationRequested
 
 _DESTINATION: TypeAdapter[Destination] = TypeAdapter(Destination)
 _LONGEST_BACKOFF = timedelta(minutes=15)
 _LONGEST_RETRY_AFTER = timedelta(hours=1)
 _ERROR_LENGTH = 500
+
+Again = Literal["reminder", "escalation"]
 
 
 class Notice(Model):
@@ -42,6 +44,7 @@ class Notice(Model):
     context: Any = None
     requested_by: str | None = None
     expires_at: datetime | None = None
+    again: Again | None = None  # why it is told another time
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,17 @@ class TryLater(SendFailed):
 
 def drafts_of_approval(event: ApprovalOpened) -> list[Draft]:
     """One for each destination of an approval."""
-    notice = Notice(
+    return [Draft(_id(event.approval_id, to), to, _notice(event)) for to in event.destinations]
+
+
+def drafts_of_reminder(event: ApprovalReminded) -> list[Draft]:
+    """One for each destination of a reminder, beside those of other reminders of the approval."""
+    cause = uuid5(event.approval_id, str(event.number))
+    return [Draft(_id(cause, to), to, _notice(event, event.kind)) for to in event.destinations]
+
+
+def _notice(event: ApprovalOpened, again: Again | None = None) -> Notice:
+    return Notice(
         approval_id=event.approval_id,
         run_id=event.run_id,
         workflow=event.workflow,
@@ -150,8 +163,8 @@ def drafts_of_approval(event: ApprovalOpened) -> list[Draft]:
         context=event.context,
         requested_by=event.requested_by,
         expires_at=event.expires_at,
+        again=again,
     )
-    return [Draft(_id(event.approval_id, to), to, notice) for to in event.destinations]
 
 
 def draft_of_notification(event: NotificationRequested) -> Draft:

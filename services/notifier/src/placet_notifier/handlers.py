@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from placet_contracts.cloudevents import CloudEvent
-from placet_contracts.events import ApprovalOpened, DeliveryChanged, NotificationRequested
+from placet_contracts.events import ApprovalOpened, ApprovalReminded, DeliveryChanged, NotificationRequested
 from placet_notifier import store
 from placet_notifier.deps import Deps
 from placet_notifier.domain import (
@@ -14,6 +14,7 @@ from placet_notifier.domain import (
     Settlement,
     draft_of_notification,
     drafts_of_approval,
+    drafts_of_reminder,
     recipient,
 )
 
@@ -21,6 +22,11 @@ from placet_notifier.domain import (
 async def on_approval_opened(deps: Deps, events: Sequence[CloudEvent[ApprovalOpened]]) -> None:
     """Record a delivery for each destination. A repeat of an event records none."""
     await _record(deps, [draft for event in events for draft in drafts_of_approval(event.data)])
+
+
+async def on_approval_reminded(deps: Deps, events: Sequence[CloudEvent[ApprovalReminded]]) -> None:
+    """Record a delivery for each destination of each reminder. A repeat of an event records none."""
+    await _record(deps, [draft for event in events for draft in drafts_of_reminder(event.data)])
 
 
 async def on_notification_requested(deps: Deps, events: Sequence[CloudEvent[NotificationRequested]]) -> None:

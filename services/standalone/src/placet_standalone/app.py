@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
@@ -15,10 +16,12 @@ import placet_notifier.app as notifier
 from placet.app import Placet
 from placet_approval.api.dispatch import Api
 from placet_approval.api.routes import application
+from placet_approval.handlers import sessions
 from placet_approval.settings import Settings as ApprovalSettings
 from placet_executor.settings import Settings as ExecutorSettings
 from placet_notifier.settings import Settings as NotifierSettings
 from placet_runtime.local import LocalBroker, LocalBus
+from placet_runtime.postgres import session_settings
 from placet_standalone import secrets
 from placet_standalone.postgres import embedded
 from placet_standalone.secrets import Secrets
@@ -101,3 +104,15 @@ async def services(
             )
         )
         yield deciding.state | {"operations": [deciding.operations, notifying.operations, executing.operations]}
+
+
+async def login_link(standalone: Standalone, dsn: str) -> str | None:
+    """A link that signs in whoever runs this, as ``admin``; ``None`` where there are users, and no such one."""
+    conn: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+        dsn, timeout=10, server_settings=session_settings("approval", "placet login link")
+    )
+    try:
+        path = await sessions.first_link(conn)
+    finally:
+        await conn.close()
+    return None if path is None else f"{standalone.url}{path}"

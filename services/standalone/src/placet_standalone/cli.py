@@ -38,7 +38,7 @@ def dev(
 ) -> None:
     """Run all of Placet in one process, with your app: no Docker, no broker, no account."""
     from placet.loading import load
-    from placet_standalone.app import Standalone
+    from placet_standalone.app import Standalone, login_link
 
     standalone = Standalone(data.resolve(), port, database_url)
     if reload:
@@ -49,6 +49,8 @@ def dev(
         print(f"placet: serving {app} on {standalone.url}", flush=True)
         print(f"placet: the database is {database_url}", flush=True)
         print(f"placet: the admin key is {standalone.secrets.admin_key}", flush=True)
+        if (link := await login_link(standalone, database_url)) is not None:
+            print(f"placet: sign in within 15 minutes at {link}", flush=True)
 
     raise typer.Exit(_run(standalone, load(app), announce))
 
@@ -62,11 +64,13 @@ def demo(
 ) -> None:
     """See an approval from end to end, in one process."""
     from placet_standalone import demo as example
-    from placet_standalone.app import Standalone
+    from placet_standalone.app import Standalone, login_link
 
     standalone = Standalone(data.resolve(), port, database_url)
 
-    async def show(_: str) -> int | None:
+    async def show(database_url: str) -> int | None:
+        if not auto and (link := await login_link(standalone, database_url)) is not None:
+            print(f"demo: sign in   within 15 minutes at {link}", flush=True)
         code = await example.tell(standalone, auto=auto)
         if auto:
             return code

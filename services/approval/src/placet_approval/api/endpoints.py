@@ -70,18 +70,18 @@ class Endpoint:
 
     async def _read(self, request: Request, access: Access) -> Call | Response:
         """A request that may be made and fits; or why not."""
-        caller = await access.identify(request.headers.get("authorization"))
+        caller = await access.identify(request)
         if caller is None:
             return problems.unauthorized()
         if not caller.may(self.action):
-            return problems.forbidden(caller.role, self.action)
+            return problems.forbidden(caller, self.action)
         body: BaseModel | None = None
         query: BaseModel | None = None
         try:
             if self.query is not None:
                 query = self.query.model_validate(_query(request))
             if self.body is not None:
-                raw = await _read(request, access.max_body)
+                raw = await read_body(request, access.max_body)
                 if raw is None:
                     return problems.too_large(access.max_body)
                 body = self.body.model_validate_json(raw)
@@ -134,7 +134,7 @@ def _announced(request: Request, most: int) -> int:
     return most if "transfer-encoding" in request.headers else 0
 
 
-async def _read(request: Request, limit: int) -> bytes | None:
+async def read_body(request: Request, limit: int) -> bytes | None:
     """The body; ``None`` if it is larger than the limit, of which no more than that is read."""
     gathered: list[bytes] = []
     size = 0

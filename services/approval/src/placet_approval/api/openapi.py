@@ -11,7 +11,7 @@ from placet_approval.api.endpoints import Endpoint
 from placet_approval.api.schemas import Problem
 
 _REF = "#/components/schemas/{model}"
-_BEARER: list[dict[str, list[str]]] = [{"apiKey": []}]
+_SECURITY: list[dict[str, list[str]]] = [{"apiKey": []}, {"session": []}]
 
 
 def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
@@ -37,9 +37,12 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": definitions["$defs"],
-            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "apiKey": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "__Host-placet"},
+            },
         },
-        "security": _BEARER,
+        "security": _SECURITY,
     }
 
 
@@ -47,7 +50,7 @@ def _operation(endpoint: Endpoint, refs: Any) -> dict[str, Any]:
     problem = {"application/problem+json": {"schema": refs[Problem, "serialization"]}}
     answer = {"application/json": {"schema": refs[endpoint.response, "serialization"]}}
     responses: dict[str, Any] = {str(endpoint.status): {"description": "Done", "content": answer}}
-    for status in sorted({401, 403, 503, *endpoint.problems}):
+    for status in sorted({401, 403, 429, 503, *endpoint.problems}):
         responses[str(status)] = {"description": _MEANINGS[status], "content": problem}
     operation: dict[str, Any] = {
         "operationId": endpoint.handle.__name__,
@@ -81,12 +84,13 @@ def _path(endpoint: Endpoint) -> str:
 
 
 _MEANINGS = {
-    401: "No valid API key",
-    403: "The key's role may not do this",
+    401: "No valid API key, and no session",
+    403: "The caller's roles may not do this",
     404: "Not there",
     409: "It is otherwise already",
     410: "It ended long ago, and was deleted",
     413: "Too large",
     422: "The request does not fit",
+    429: "Too many attempts to be somebody have failed",
     503: "Too many starts at a time, or the database does not answer; see Retry-After",
 }

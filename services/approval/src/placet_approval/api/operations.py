@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,28 +12,14 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from placet_approval.admission import Admission
-from placet_approval.api import problems, schemas
+from placet_approval.api import people, policies, problems, schemas
 from placet_approval.api.endpoints import Call, Endpoint, respond
-from placet_approval.deps import Deps
-from placet_approval.domain import Approval, Decision, NotFound, Run, Start
+from placet_approval.api.services import approval_id, of
+from placet_approval.domain import Decision, NotFound, Run, Start
 from placet_approval.handlers import reading, sealing
 from placet_approval.handlers import runs as run_handlers
-from placet_approval.waits import Waits
 from placet_contracts.base import Model
 from placet_contracts.events import ENDED, MAX_INPUT
-from placet_runtime.batching import Batcher
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What the operations call; the lifespan puts it into the state as ``services``."""
-
-    deps: Deps
-    waits: Waits
-    run: Batcher[str, Run]  # by id
-    approval: Batcher[UUID, Approval]  # by id
-    start: Batcher[Start, Run]
-    decide: Batcher[Decision, Approval]
 
 
 async def start_run(call: Call) -> Model | Response:
@@ -54,7 +39,7 @@ async def start_run(call: Call) -> Model | Response:
         started_by=call.caller.actor,
         idempotency_key=key,
     )
-    services = _services(call)
+    services = of(call)
     admission: Admission = call.request.state.admission
     query: schemas.RunWaitQuery = call.query
     run: Run | None = None
@@ -85,7 +70,7 @@ async def list_runs(call: Call) -> Model | Response:
     except ValueError:
         return problems.bad_cursor()
     found = await reading.list_runs(
-        _services(call).deps,
+        of(call).deps,
         workflow=query.workflow,
         status=query.status,
         parked=query.parked,
@@ -104,7 +89,7 @@ async def get_run(call: Call) -> Model:
 
 async def cancel_run(call: Call) -> Model:
     """Cancel a run; its pending approvals end as cancelled at once."""
-    run = await run_handlers.cancel(_services(call).deps, _run_id(call), call.caller)
+    run = await run_handlers.cancel(of(call).deps, _run_id(call), call.caller)
     return schemas.RunView.model_validate(run)
 
 
@@ -116,7 +101,7 @@ async def list_approvals(call: Call) -> Model | Response:
     except ValueError:
         return problems.bad_cursor()
     found = await reading.list_approvals(
-        _services(call).deps,
+        of(call).deps,
         status=query.status,
         run_id=query.run_id,
         workflow=query.workflow,
@@ -131,28 +116,33 @@ async def list_approvals(call: Call) -> Model | Response:
 async def get_approval(call: Call) -> Model:
     """Get an approval; with ``wait``, once it is resolved."""
     query: schemas.WaitQuery = call.query
-    services = _services(call)
-    approval_id = _approval_id(call)
+    services = of(call)
+    id = approval_id(call)
     approval = await services.waits.until(
-        str(approval_id),
+        str(id),
         query.wait,
-        lambda: services.approval.submit(approval_id),
+        lambda: services.approval.submit(id),
         lambda approval: approval.status != "pending",
     )
     return schemas.ApprovalView.model_validate(approval)
 
 
 async def decide(call: Call) -> Model:
-    """Decide on an approval. The first decision is final; the same one by the same actor again is no error."""
+    """Decide on an approval. Where it asks for several people this is one vote, and may leave it pending; ``progress``
+    says what is missing. The same decision by the same actor again is no error."""
     body: schemas.Decide = call.body
-    approval = await _services(call).decide.submit(
+    approval = await of(call).decide.submit(
         Decision(
-            approval_id=_approval_id(call),
+            approval_id=approval_id(call),
             verdict=body.decision,
             actor=call.caller.actor,
             channel="api",
             comment=body.comment,
             digest=body.digest,
+            revision=body.revision,
+            roles=call.caller.roles,
+            subject=call.caller.subject,
+            bootstrap=call.caller.bootstrap,
         )
     )
     return schemas.ApprovalView.model_validate(approval)
@@ -160,7 +150,7 @@ async def decide(call: Call) -> Model:
 
 async def audit_head(call: Call) -> Model:
     """Get the head of the audit's chain, signed."""
-    return schemas.AuditHead.model_validate(await sealing.get_head(_services(call).deps))
+    return schemas.AuditHead.model_validate(await sealing.get_head(of(call).deps))
 
 
 ENDPOINTS: Sequence[Endpoint] = (
@@ -212,17 +202,14 @@ ENDPOINTS: Sequence[Endpoint] = (
         problems=(404, 409, 413, 422),
     ),
     Endpoint("GET", "/v1/audit/head", "audit", audit_head, schemas.AuditHead),
+    *policies.ENDPOINTS,
+    *people.ENDPOINTS,
 )
-
-
-def _services(call: Call) -> Services:
-    services: Services = call.request.state.services
-    return services
 
 
 async def _wait(call: Call, run_id: str) -> Run:
     query: schemas.RunWaitQuery = call.query
-    services = _services(call)
+    services = of(call)
     return await services.waits.until(
         run_id, query.wait, lambda: services.run.submit(run_id), lambda run: _is_reached(run, query.until)
     )
@@ -239,14 +226,6 @@ def _run_id(call: Call) -> str:
     if "\0" in text:  # Postgres takes none
         raise NotFound("run", repr(text))
     return text
-
-
-def _approval_id(call: Call) -> UUID:
-    text = call.request.path_params["id"]
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound("approval", text) from None
 
 
 def _page(found: Sequence[tuple[Any, datetime, object]], limit: int) -> tuple[list[Any], str | None]:

@@ -11,24 +11,43 @@ from starlette.responses import Response
 
 from placet_approval.api.schemas import FieldError, Problem
 from placet_approval.domain import (
+    Action,
     AlreadyEnded,
     AlreadyResolved,
+    AlreadyVoted,
     ApprovalError,
+    Caller,
     ContentChanged,
+    KeyNameTaken,
     KeyReused,
+    NotAllowed,
     NotFound,
     Overloaded,
+    PolicyChanged,
     RunContradicted,
     RunDeleted,
+    TermsChanged,
 )
+from placet_approval.identity import Forged, IdentityTaken, NameTaken, Refused, TooManyFailures, Unfit
 from placet_runtime.postgres import UNAVAILABLE
 
 log = structlog.get_logger()
 
 _TYPES: dict[type[ApprovalError], tuple[str, int]] = {
     NotFound: ("not-found", 404),
+    NameTaken: ("name-taken", 409),
+    KeyNameTaken: ("name-taken", 409),
+    IdentityTaken: ("identity-taken", 409),
+    Unfit: ("invalid-request", 422),
+    Forged: ("forged", 403),
+    Refused: ("refused", 403),
+    TooManyFailures: ("too-many-failures", 429),
     AlreadyResolved: ("already-resolved", 409),
     ContentChanged: ("content-changed", 409),
+    TermsChanged: ("terms-changed", 409),
+    AlreadyVoted: ("already-voted", 409),
+    NotAllowed: ("not-allowed", 403),
+    PolicyChanged: ("policy-changed", 409),
     RunContradicted: ("run-contradicted", 409),
     RunDeleted: ("run-deleted", 410),
     AlreadyEnded: ("already-ended", 409),
@@ -52,7 +71,16 @@ def of(error: ApprovalError) -> Problem:
     type, status = _TYPES[error.__class__]
     if isinstance(error, AlreadyResolved):
         return _problem(type, status, str(error), outcome=error.status, resolved_by=error.resolved_by)
+    if isinstance(error, NotAllowed):
+        return _problem(type, status, str(error), reason=error.reason)
     return _problem(type, status, str(error))
+
+
+def headers(error: ApprovalError) -> dict[str, str]:
+    """What goes with the problem of such an error."""
+    if isinstance(error, TooManyFailures):
+        return {"Retry-After": str(error.seconds)}
+    return {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else {}
 
 
 def invalid(error: ValueError) -> Problem:
@@ -73,9 +101,10 @@ def unauthorized() -> Response:
     return respond(problem, {"WWW-Authenticate": "Bearer"})
 
 
-def forbidden(role: str, action: str) -> Response:
-    """A key that may not do this."""
-    return respond(_problem("forbidden", 403, f"a key with the role {role!r} may not {action}"))
+def forbidden(caller: Caller, action: Action) -> Response:
+    """Somebody who may not do this."""
+    roles = f"the role {', '.join(map(repr, sorted(caller.roles)))}" if caller.roles else "no role that counts"
+    return respond(_problem("forbidden", 403, f"{caller.actor} has {roles}, and may not {action}"))
 
 
 def too_large(limit: int) -> Response:
@@ -95,7 +124,7 @@ def bad_cursor() -> Response:
 
 def on_approval_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApprovalError)
-    return respond(of(error), {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else None)
+    return respond(of(error), headers(error))
 
 
 def on_http_exception(request: Request, error: Exception) -> Response:
@@ -144,6 +173,7 @@ def _problem(
     errors: list[FieldError] | None = None,
     outcome: str | None = None,
     resolved_by: str | None = None,
+    reason: str | None = None,
 ) -> Problem:
     return Problem.model_validate(
         {
@@ -154,5 +184,6 @@ def _problem(
             "errors": errors,
             "outcome": outcome,
             "resolved_by": resolved_by,
+            "reason": reason,
         }
     )

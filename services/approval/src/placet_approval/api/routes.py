@@ -8,9 +8,10 @@ from pydantic_core import to_json
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
-from placet_approval.api import openapi, pages
+from placet_approval.api import openapi, pages, sign_in
 from placet_approval.api.dispatch import Api
 from placet_approval.api.operations import ENDPOINTS
 from placet_approval.api.problems import EXCEPTION_HANDLERS
@@ -27,6 +28,8 @@ async def openapi_document(request: Request) -> Response:
 ROUTES: list[BaseRoute] = [
     Route("/openapi.json", openapi_document),
     *pages.ROUTES,
+    *sign_in.ROUTES,
+    Mount("/static", StaticFiles(packages=[("placet_approval.inbox", "static")])),
     *OPERATIONS,
 ]
 

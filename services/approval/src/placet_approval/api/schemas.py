@@ -38,11 +38,13 @@ class StartRun(Request):
 
 
 class Decide(Request):
-    """A decision. ``digest``, if given, must be that of the approval: what was shown is what is decided on."""
+    """A decision. ``digest`` and ``revision``, if given, must be those of the approval: what was shown is what is
+    decided on."""
 
     decision: Verdict
     comment: Text | None = None
     digest: Text | None = None
+    revision: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)] | None = None
 
 
 class WaitQuery(Request):
@@ -116,7 +118,7 @@ class RunView(View):
 
 
 class TimelineEntry(View):
-    """Something that happened to an approval: opened, a notification's state, its end."""
+    """Something that happened to an approval: opened, a notification's state, a vote, a change, its end."""
 
     at: datetime
     kind: TimelineKind
@@ -127,10 +129,35 @@ class TimelineEntry(View):
     status: str | None = None  # of a notification: pending, retrying, sent, failed
     attempts: int | None = None
     error: str | None = None
+    verdict: Verdict | None = None  # of a vote
+    on_behalf_of: str | None = None
+    detail: str | None = None  # of a change
+
+
+class Missing(View):
+    """So many more of these people; none named: of all who have the role approver."""
+
+    approvers: list[str]
+    count: int
+
+
+class Progress(View):
+    """How far what one source asks is: the author's, or a policy's of the deployment. ``stage`` counts from 0; ``need``
+    says whether all that is missing there must come, or any of it."""
+
+    source: str
+    outcome: Literal["pending", "approved", "rejected"]
+    stage: int
+    stages: int
+    name: str | None
+    need: Literal["all", "any"]
+    missing: list[Missing]
+    rejected: int
+    rejections: int
 
 
 class ApprovalView(View):
-    """An approval, with all that its decider needs to see."""
+    """An approval, with all that its decider needs to see. ``progress`` is empty where one approver is enough."""
 
     id: UUID
     run_id: str
@@ -150,6 +177,8 @@ class ApprovalView(View):
     resolved_by: str | None
     channel: str | None
     comment: str | None
+    revision: int
+    progress: list[Progress]
     timeline: list[TimelineEntry]
 
 
@@ -200,3 +229,4 @@ class Problem(Model):
     errors: list[FieldError] | None = None  # of a request that does not fit
     outcome: Status | None = None  # of an approval that has ended already
     resolved_by: str | None = None
+    reason: str | None = None  # why somebody may not decide, as a word

@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID
 
 import structlog
 
 from placet_approval.deps import Deps
 from placet_approval.domain import Approval, ApprovalError, Decision, judge
+from placet_approval.handlers.reading import complete
 from placet_approval.handlers.resolving import count, resolved
+from placet_approval.handlers.voting import vote
 from placet_approval.store import approvals
 
 log = structlog.get_logger()
@@ -20,26 +21,37 @@ _EXPIRE = 500
 async def decide(deps: Deps, decisions: Sequence[Decision]) -> list[Approval | ApprovalError]:
     """Resolve approvals, many at a time; for each decision the approval as it now is, or why it was refused.
 
-    The first decision on an approval wins, and is committed with its event before this returns. The same decision by
-    the same actor again is no error. A decision that comes too late ends its approval as expired.
+    Where one approver is enough, the first decision wins; else it is a vote, and may leave the approval pending. What
+    was decided is committed, with its event, before this returns. The same decision by the same actor again is no
+    error. A decision that comes too late ends its approval as its deadline says.
     """
     async with deps.outbox.transaction("decide") as (conn, emit):
         winners: dict[UUID, Approval] = {}
         for turn in _turns(decisions):
             if left := [decision for decision in turn if decision.approval_id not in winners]:
                 winners |= {approval.id: approval for approval in await approvals.settle(conn, left)}
-        settled = list(winners.values())
-        emit(resolved(deps, settled))
         losers = [d.approval_id for d in decisions if d.approval_id not in winners]
         known = winners | (await approvals.get(conn, losers) if losers else {})
-        told = [approval.id for approval in known.values() if approval.notified]
-        deliveries = await approvals.deliveries(conn, told) if told else {}
+        voting = [d for d in decisions if (at := known.get(d.approval_id)) is not None and _takes_votes(at)]
+        voted: dict[Decision, Approval | ApprovalError] = {}
+        if voting:
+            voted, ended = await vote(deps, conn, voting)
+            winners |= ended
+        settled = list(winners.values())
+        emit(resolved(deps, settled))
+        last = known | {result.id: result for result in voted.values() if isinstance(result, Approval)}
+        shown = {each.id: each for each in await complete(conn, last.values())}
     count(settled)
     deps.changed(winners)
     for approval in settled:
         log.info("approval.resolved", approval_id=str(approval.id), outcome=approval.status, by=approval.resolved_by)
-    known = {id: replace(approval, deliveries=deliveries.get(id, ())) for id, approval in known.items()}
-    return [judge(d, known.get(d.approval_id)) for d in decisions]
+    results = [voted.get(d) or judge(d, known.get(d.approval_id)) for d in decisions]
+    return [shown[result.id] if isinstance(result, Approval) else result for result in results]
+
+
+def _takes_votes(approval: Approval) -> bool:
+    """Whether the authoriser must look: at its terms, or at who somebody is, as its requester is known."""
+    return approval.terms is not None or (approval.status == "pending" and approval.requester is not None)
 
 
 def _turns(decisions: Sequence[Decision]) -> list[list[Decision]]:

@@ -3,35 +3,69 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
+from datetime import timedelta
 
-from placet_approval.domain import Caller, Role
-from placet_approval.store import keys
+from placet_approval.domain import Caller, KeyNameTaken, NotFound, Role
+from placet_approval.handlers.uses import Uses
+from placet_approval.identity import BOOTSTRAP, ApiKey, Unfit, within
+from placet_approval.store import identities, keys
 from placet_runtime.postgres import Connection, Pool
 
 _PREFIX = "placet"
 
 
-async def create(conn: Connection, name: str, role: Role) -> str:
-    """Make a key; this is the only time that it is seen.
+async def create(
+    conn: Connection, name: str, role: Role, *, owner: str | None = None, lifetime: timedelta | None = None
+) -> str:
+    """Make a key; this is the only time that it is seen. Without a lifetime it is valid until it is revoked.
 
     Raises:
         KeyNameTaken: the name was used before.
+        NotFound: the owner is no user.
+        Unfit: the name cannot be, or the owner may not do what the role is for.
     """
+    if not 0 < len(name) <= 100 or not name.isprintable() or name != name.strip():
+        raise Unfit("a key's name has 1 to 100 printable characters")
+    if name == BOOTSTRAP:
+        raise KeyNameTaken(name)
+    if lifetime is not None and lifetime <= timedelta():
+        raise Unfit("a key is valid for more than no time")
+    if owner is not None:
+        user = (await identities.users(conn, [owner])).get(owner)
+        if user is None:
+            raise NotFound("user", owner)
+        if not within(role, user.roles):
+            raise Unfit(f"{owner} may not do what a key with the role {role!r} is for, and so the key could not")
     id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-    await keys.add(conn, id, name, role, _hash(secret))
+    await keys.add(conn, id, _hash(secret), name, role, owner=owner, lifetime=lifetime)
     return f"{_PREFIX}_{id}_{secret}"
 
 
-async def identify(pool: Pool, presented: Sequence[str]) -> list[Caller | None]:
-    """Whose keys these are; ``None`` for what is no key, or a revoked one."""
+async def revoke(conn: Connection, name: str) -> ApiKey:
+    """Revoke a key: its next request is refused. Again is no error.
+
+    Raises:
+        NotFound: there never was one of that name.
+    """
+    await keys.revoke(conn, name)
+    if (key := await keys.get(conn, name)) is None:
+        raise NotFound("key", name)
+    return key
+
+
+async def identify(pool: Pool, uses: Uses[str], presented: Sequence[str]) -> list[Caller | None]:
+    """Whose keys these are; ``None`` for what is no key, or none that is valid."""
     parts = [_split(key) for key in presented]
     async with pool.acquire() as conn:
-        known = await keys.valid(conn, [part[0] for part in parts if part is not None])
+        known = await keys.callers(conn, [part[0] for part in parts if part is not None])
     callers: list[Caller | None] = []
     for part in parts:
-        key = known.get(part[0]) if part is not None else None
-        matches = part is not None and key is not None and secrets.compare_digest(key.hash, _hash(part[1]))
-        callers.append(Caller(f"key:{key.name}", key.role) if matches and key is not None else None)
+        hash, caller = known.get(part[0], (b"", None)) if part is not None else (b"", None)
+        if part is None or caller is None or not secrets.compare_digest(hash, _hash(part[1])):
+            callers.append(None)
+        else:
+            uses.note(part[0])
+            callers.append(caller)
     return callers
 
 

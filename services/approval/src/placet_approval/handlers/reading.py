@@ -1,6 +1,6 @@
 """Reading runs and approvals, with all that is shown of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -9,8 +9,9 @@ from placet_approval.deps import Deps
 from placet_approval.domain import Approval, ApprovalError, NotFound, Run, Status
 from placet_approval.store import approvals as approval_store
 from placet_approval.store import runs as run_store
+from placet_approval.store import votes
 from placet_contracts.events import RunStatus
-from placet_runtime.postgres import planned_for_values
+from placet_runtime.postgres import Connection, planned_for_values
 
 
 async def get_runs(deps: Deps, ids: Sequence[str]) -> list[Run | ApprovalError]:
@@ -37,12 +38,8 @@ async def list_runs(
 async def get_approvals(deps: Deps, ids: Sequence[UUID]) -> list[Approval | ApprovalError]:
     """Approvals with what is known of their notifications, many at a time; `NotFound` for those that are not there."""
     async with deps.pool.acquire() as conn:
-        found = await approval_store.get(conn, ids)
-        told = [approval.id for approval in found.values() if approval.notified]
-        deliveries = await approval_store.deliveries(conn, told) if told else {}
-    return [
-        replace(found[id], deliveries=deliveries.get(id, ())) if id in found else NotFound("approval", id) for id in ids
-    ]
+        found = {each.id: each for each in await complete(conn, (await approval_store.get(conn, ids)).values())}
+    return [found.get(id) or NotFound("approval", id) for id in ids]
 
 
 async def list_approvals(
@@ -59,6 +56,23 @@ async def list_approvals(
         found = await approval_store.page(
             conn, status=status, run_id=run_id, workflow=workflow, after=after, limit=limit
         )
-        told = [approval.id for approval in found if approval.notified]
-        deliveries = await approval_store.deliveries(conn, told) if told else {}
-    return [replace(approval, deliveries=deliveries.get(approval.id, ())) for approval in found]
+        return await complete(conn, found)
+
+
+async def complete(conn: Connection, found: Iterable[Approval]) -> list[Approval]:
+    """Approvals with all that is known of them: deliveries, votes, changes."""
+    found = list(found)
+    told = [approval.id for approval in found if approval.notified]
+    asked = [approval.id for approval in found if approval.terms is not None]
+    deliveries = await approval_store.deliveries(conn, told) if told else {}
+    given = await votes.of_approvals(conn, asked) if asked else {}
+    changes = await votes.changes(conn, asked) if asked else {}
+    return [
+        replace(
+            approval,
+            deliveries=deliveries.get(approval.id, ()),
+            votes=given.get(approval.id, ()),
+            changes=changes.get(approval.id, ()),
+        )
+        for approval in found
+    ]

@@ -3,18 +3,26 @@
 from collections.abc import Sequence
 
 from placet_approval.deps import Deps
+from placet_approval.handlers import opening
 from placet_approval.handlers.resolving import count, resolved
-from placet_approval.store import approvals, deliveries, runs
+from placet_approval.store import approvals, deliveries, moments, runs
 from placet_contracts.cloudevents import CloudEvent
 from placet_contracts.events import ENDED, ApprovalOpened, ApprovalRequested, DeliveryChanged, RunCancel, RunChanged
 
 
 async def on_approval_requested(deps: Deps, events: Sequence[CloudEvent[ApprovalRequested]]) -> None:
-    """Show runs as paused, and open the approvals that they ask for. A repeat of one opens nothing."""
+    """Show runs as paused, and open the approvals that they ask for. A repeat of one opens nothing.
+
+    What is asked on them is settled here, for good: a policy that changes later does not touch them by itself.
+    """
     requests = {event.data.approval_id: event.data for event in events}
     async with deps.outbox.transaction("open") as (conn, emit):
         await runs.pause(conn, list(requests.values()))
-        opened = await approvals.open_approvals(conn, list(requests.values()))
+        prepared = await opening.prepare(deps, conn, list(requests.values()))
+        opened = await approvals.open_approvals(conn, [each.opening for each in prepared.values()])
+        pending = [approval for approval in opened if approval.status == "pending"]
+        if coming := [moment for approval in pending for moment in prepared[approval.id].moments]:
+            await moments.add(conn, coming)
         emit(
             ApprovalOpened(
                 approval_id=approval.id,
@@ -30,12 +38,12 @@ async def on_approval_requested(deps: Deps, events: Sequence[CloudEvent[Approval
                 opened_at=approval.opened_at,
                 expires_at=approval.expires_at,
             )
-            for approval in opened
-            if approval.status == "pending" and approval.notified
+            for approval in pending
+            if approval.notified
         )
-        stillborn = [approval for approval in opened if approval.status != "pending"]
-        emit(resolved(deps, stillborn))
-    count(stillborn)
+        ended = [approval for approval in opened if approval.status != "pending"]
+        emit(resolved(deps, ended))
+    count(ended)
     deps.changed(approval.run_id for approval in opened)
 
 

@@ -1,13 +1,12 @@
 """Runs that ended long ago: written to the archive where there is one, then deleted with all that belongs to them."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TypeAlias
 
 from placet_approval.domain import Approval, Run
-from placet_approval.store import approvals
+from placet_approval.handlers.reading import complete
 from placet_approval.store import retention as store
 from placet_approval.store import runs as run_store
 from placet_runtime import retention
@@ -24,17 +23,16 @@ async def delete_runs(pool: Pool, keep: timedelta, limit: int, *, archive: Archi
         ids = await store.lock_marked(conn, keep, limit)
         if archive is not None and ids:
             await archive(await _whole(conn, ids))
+        await store.delete_decisions(conn, ids)
         await store.delete(conn, ids)
     return len(ids)
 
 
 async def _whole(conn: Connection, ids: Sequence[str]) -> list[tuple[Run, list[Approval]]]:
     runs = await run_store.get(conn, ids)
-    asked = await store.approvals_of(conn, ids)
-    told = await approvals.deliveries(conn, [approval.id for approval in asked])
     by_run: dict[str, list[Approval]] = {id: [] for id in ids}
-    for approval in asked:
-        by_run[approval.run_id].append(replace(approval, deliveries=told.get(approval.id, ())))
+    for approval in await complete(conn, await store.approvals_of(conn, ids)):
+        by_run[approval.run_id].append(approval)
     return [(runs[id], by_run[id]) for id in ids]
 
 

@@ -15,6 +15,9 @@ _HAPPENED = """
     SELECT status, id::text, ARRAY[run_id, gate, digest, resolved_by, channel, comment], resolved_at >= $1
       FROM approvals WHERE status <> 'pending'
     UNION ALL
+    SELECT 'vote', approval_id || '/' || position, ARRAY[verdict, actor, on_behalf_of, channel, comment], at >= $1
+      FROM votes
+    UNION ALL
     SELECT 'run.cancelled', id, ARRAY[cancelled_by], created_at >= $1 FROM runs WHERE cancelled_by IS NOT NULL
     UNION ALL
     SELECT 'key.created', id, ARRAY[name, role], created_at >= $1 FROM api_keys
@@ -23,16 +26,17 @@ _HAPPENED = """
 """
 
 _NOTED = """
-    SELECT e.kind, coalesce(e.approval, e.run, e.key) AS id,
+    SELECT e.kind, coalesce(e.vote, e.approval, e.run, e.key) AS id,
            CASE WHEN e.kind = 'opened' THEN ARRAY[e.digest]
+                WHEN e.kind = 'vote' THEN ARRAY[e.verdict, e.by, e."for", e.channel, e.comment]
                 WHEN e.kind = 'run.cancelled' THEN ARRAY[e.by]
                 WHEN e.kind IN ('key.created', 'key.revoked') THEN ARRAY[e.name, e.role]
                 ELSE ARRAY[e.run, e.gate, e.digest, e.by, e.channel, e.comment] END AS facts
       FROM audit AS a, json_to_recordset(a.entries)
            AS e (kind text, approval text, run text, gate text, digest text, by text, channel text, comment text,
-                 key text, name text, role text)
+                 key text, name text, role text, vote text, verdict text, "for" text)
      WHERE e.kind IN ('opened', 'approved', 'rejected', 'expired', 'cancelled', 'run.cancelled', 'key.created',
-                      'key.revoked')
+                      'key.revoked', 'vote')
 """
 
 # What retention has deleted is not there any more, and was.
@@ -90,7 +94,9 @@ async def gaps(conn: Connection, began: datetime) -> AsyncIterator[Finding]:
         SELECT kind, id, h.facts AS happened, n.facts AS noted, h.due
           FROM ({_HAPPENED}) AS h FULL JOIN ({_NOTED}) AS n USING (kind, id)
          WHERE (n.facts IS NULL AND h.due)
-            OR (h.facts IS NULL AND id NOT IN (SELECT id FROM ({_DELETED}) AS d))
+            OR (h.facts IS NULL
+                AND CASE kind WHEN 'vote' THEN split_part(id, '/', 1) ELSE id END NOT IN (
+                    SELECT id FROM ({_DELETED}) AS d))
             OR (n.facts IS NOT NULL AND h.facts <> n.facts)
     """
     async for row in conn.cursor(query, began, prefetch=200):

@@ -1,33 +1,25 @@
 """Statements on API keys."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 import asyncpg
 
-from placet_approval.domain import KeyNameTaken, Role
+from placet_approval.domain import Caller, KeyNameTaken, Role
+from placet_approval.identity import ApiKey, key_roles
 from placet_approval.store import audit
 from placet_runtime.postgres import Connection
 
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """A key as it is stored: its secret part as a hash alone."""
-
-    id: str
-    name: str
-    role: Role
-    hash: bytes
-    created_at: datetime
-    revoked_at: datetime | None
+_COLUMNS = "k.id, k.name, k.role, u.handle AS owner, k.created_at, k.expires_at, k.revoked_at, k.last_used_at"
 
 
 _BY = "'db:' || session_user"  # keys are made and revoked by those who may write here
 
 
-async def add(conn: Connection, id: str, name: str, role: Role, hash: bytes) -> None:
-    """Store a new key, and note it.
+async def add(
+    conn: Connection, id: str, hash: bytes, name: str, role: Role, *, owner: str | None, lifetime: timedelta | None
+) -> None:
+    """Store a new key, and note it; its owner is there.
 
     Raises:
         KeyNameTaken: the name was used before.
@@ -36,14 +28,18 @@ async def add(conn: Connection, id: str, name: str, role: Role, hash: bytes) -> 
         await conn.execute(
             f"""
             WITH made AS (
-            INSERT INTO api_keys (id, name, role, hash) VALUES ($1, $2, $3, $4) RETURNING id, name, role),
+            INSERT INTO api_keys (id, hash, name, role, owner, expires_at)
+            VALUES ($1, $2, $3, $4, (SELECT u.id FROM users AS u WHERE u.handle = $5), now() + $6::interval)
+            RETURNING id, name, role),
             {_note("key.created", "made")}
             SELECT FROM made
             """,
             id,
+            hash,
             name,
             role,
-            hash,
+            owner,
+            lifetime,
         )
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == "api_keys_name":
@@ -51,26 +47,50 @@ async def add(conn: Connection, id: str, name: str, role: Role, hash: bytes) -> 
         raise
 
 
-async def valid(conn: Connection, ids: Sequence[str]) -> dict[str, ApiKey]:
-    """Keys by id that have not been revoked."""
+async def callers(conn: Connection, ids: Sequence[str]) -> dict[str, tuple[bytes, Caller]]:
+    """By id, the hashes of keys that are valid, and who calls with them. The keys of disabled users are not valid."""
     rows = await conn.fetch(
         """
-        SELECT id, name, role, hash, created_at, revoked_at FROM api_keys
-         WHERE id = ANY ($1::text[]) AND revoked_at IS NULL
+        SELECT k.id, k.hash, k.name, k.role, u.roles AS owner, u.id AS person
+          FROM api_keys AS k LEFT JOIN users AS u ON u.id = k.owner
+         WHERE k.id = ANY ($1::text[]) AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+           AND u.disabled_at IS NULL
         """,
         ids,
     )
-    return {row["id"]: ApiKey(**row) for row in rows}
+    return {row["id"]: (row["hash"], _caller(row)) for row in rows}
+
+
+async def touch(conn: Connection, ids: Collection[str]) -> None:
+    """Note that these keys were used."""
+    await conn.execute(
+        """
+        UPDATE api_keys AS k SET last_used_at = now()
+         WHERE k.id = ANY ($1::text[]) AND coalesce(k.last_used_at < now() - interval '1 min', true)
+        """,
+        list(ids),
+    )
 
 
 async def every(conn: Connection) -> list[ApiKey]:
     """All keys, the oldest first."""
-    rows = await conn.fetch("SELECT id, name, role, hash, created_at, revoked_at FROM api_keys ORDER BY created_at, id")
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM api_keys AS k LEFT JOIN users AS u ON u.id = k.owner ORDER BY k.created_at, k.id"
+    )
     return [ApiKey(**row) for row in rows]
 
 
+async def get(conn: Connection, name_or_id: str) -> ApiKey | None:
+    """A key, also one that is not valid any more."""
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM api_keys AS k LEFT JOIN users AS u ON u.id = k.owner WHERE k.name = $1 OR k.id = $1",
+        name_or_id,
+    )
+    return ApiKey(**row) if row else None
+
+
 async def revoke(conn: Connection, name_or_id: str) -> str | None:
-    """Revoke a key, and note it; its name, or ``None`` where there is no such key that is valid."""
+    """Revoke a key, and note it; its name, or ``None`` where there is no such key that is not revoked yet."""
     name: str | None = await conn.fetchval(
         f"""
         WITH revoked AS (
@@ -82,6 +102,11 @@ async def revoke(conn: Connection, name_or_id: str) -> str | None:
         name_or_id,
     )
     return name
+
+
+def _caller(row: asyncpg.Record) -> Caller:
+    actor = f"key:{row['name']}"
+    return Caller(actor, key_roles(row["role"], row["owner"]), subject=str(row["person"] or actor))
 
 
 def _note(kind: str, changed: str) -> str:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from placet_approval.domain import Approval
-from placet_approval.store import audit
-from placet_approval.store.approvals import COLUMNS
+from placet_approval.store import approvals, audit
 from placet_runtime import retention
 from placet_runtime.postgres import Connection, Pool
 from placet_runtime.retention import Due
@@ -65,9 +64,26 @@ async def lock_marked(conn: Connection, keep: timedelta, limit: int) -> list[str
 async def approvals_of(conn: Connection, run_ids: Sequence[str]) -> list[Approval]:
     """The approvals that these runs have asked for, in the order in which they opened."""
     rows = await conn.fetch(
-        f"SELECT {COLUMNS} FROM approvals AS a WHERE a.run_id = ANY ($1::text[]) ORDER BY a.opened_at, a.id", run_ids
+        f"""
+        SELECT {approvals.COLUMNS} FROM approvals AS a
+         WHERE a.run_id = ANY ($1::text[]) ORDER BY a.opened_at, a.id
+        """,
+        run_ids,
     )
-    return [Approval(**row) for row in rows]
+    return [approvals.of(row) for row in rows]
+
+
+async def delete_decisions(conn: Connection, run_ids: Sequence[str]) -> None:
+    """Delete what belongs to the approvals of runs that are marked: votes, what is due, what was done to them."""
+    await conn.execute(
+        """
+        WITH gone AS (SELECT id FROM approvals WHERE run_id = ANY ($1::text[])),
+             due AS (DELETE FROM moments WHERE approval_id IN (SELECT id FROM gone)),
+             done AS (DELETE FROM changes WHERE approval_id IN (SELECT id FROM gone))
+        DELETE FROM votes WHERE approval_id IN (SELECT id FROM gone)
+        """,
+        run_ids,
+    )
 
 
 async def delete(conn: Connection, run_ids: Sequence[str]) -> None:

@@ -107,6 +107,7 @@ def pause(run: Claimed, paused: Paused) -> tuple[Ending, ApprovalRequested]:
         destinations=list(interrupt.destinations),
         expires_in=interrupt.expires_in,
         requested_by=run.requested_by,
+        policy=interrupt.policy,
     )
     return Ending(run.id, run.fence, "paused", gate=gate), request
 

@@ -72,7 +72,14 @@ def _printable(text: str) -> str:
     return "".join(c for c in spaced if c.isprintable() or c == _ZERO_WIDTH_JOINER)
 
 
+_AGAIN = {"reminder": "Reminder: ", "escalation": "Nobody has decided: ", None: ""}
+
+
 def _title(notice: Notice) -> str:
+    return _AGAIN[notice.again] + _subject(notice)
+
+
+def _subject(notice: Notice) -> str:
     if notice.title and (title := one_line(notice.title)):
         return title
     if notice.approval_id is not None:

@@ -1,0 +1,121 @@
+"""``placet policy``: look at the policies in force, and try a draft on what was decided in the past."""
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from placet_runtime.cli import run
+
+if TYPE_CHECKING:
+    from placet_approval.policy.matching import DeploymentPolicy
+    from placet_runtime.postgres import Connection
+
+T = TypeVar("T")
+
+commands = typer.Typer(help="Policies: who must say yes, beside what authors ask.", no_args_is_help=True)
+
+DatabaseUrl = Annotated[
+    str, typer.Option(envvar="PLACET_DATABASE_URL", help="Postgres, as the approval service's role.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+@commands.command("list")
+def list_policies(database_url: DatabaseUrl, as_json: AsJson = False) -> None:
+    """List the policies in force."""
+    from placet_approval.store import policies
+
+    for each in run(_with(database_url, policies.in_force)):
+        about = each.policy.match.model_dump(by_alias=True, exclude_none=True)
+        facts = {"name": each.name, "version": each.version, "match": about, "since": each.created_at.isoformat()}
+        where = ", ".join(f"{name} {value}" for name, value in about.items()) or "everything"
+        typer.echo(json.dumps(facts) if as_json else f"{each.name:<24} version {each.version:<4} {where}")
+
+
+@commands.command("show")
+def show_policy(database_url: DatabaseUrl, name: str) -> None:
+    """Print a policy as YAML, in the version in force or else the last one."""
+    import yaml
+
+    from placet_approval.store import policies
+
+    versions = run(_with(database_url, lambda conn: policies.versions(conn, name)))
+    if not versions:
+        typer.echo(f"placet: there is no policy {name}", err=True)
+        raise typer.Exit(1)
+    newest = versions[0]
+    state = "in force" if newest.in_force else f"ended by {newest.ended_by}"
+    typer.echo(f"# version {newest.version}, {state}, by {newest.created_by}")
+    spec = newest.policy.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    typer.echo(yaml.safe_dump(spec, sort_keys=False), nl=False)
+
+
+@commands.command("test")
+def try_policy(
+    database_url: DatabaseUrl,
+    draft: Annotated[Path, typer.Argument(help="One policy as YAML or JSON.", exists=True, dir_okay=False)],
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="So many decided approvals, the newest.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Try a draft on decided approvals, and list each that would have gone otherwise.
+
+    First comes what it would have let through that a person rejected; then the exit code is 3.
+    """
+    from placet_approval.handlers import policies
+    from placet_approval.identity import Unfit
+
+    policy = _read(draft)
+    try:
+        found = run(_with(database_url, lambda conn: policies.test(conn, policy, limit)))
+    except Unfit as error:
+        typer.echo(f"placet: {draft}: {error}", err=True)
+        raise typer.Exit(2) from error
+    for each in found:
+        facts = {
+            "kind": each.difference.kind,
+            "approval": str(each.approval.id),
+            "workflow": each.approval.workflow,
+            "gate": each.approval.gate,
+            "status": each.approval.status,
+            "by": each.approval.resolved_by,
+            "why": each.difference.why,
+        }
+        typer.echo(json.dumps(facts) if as_json else "  ".join(facts.values()))
+    if not found and not as_json:
+        typer.echo("no decided approval would have gone otherwise")
+    if any(each.difference.kind == "would-let-through" for each in found):
+        raise typer.Exit(3)
+
+
+def _read(path: Path) -> "DeploymentPolicy":
+    import yaml
+    from pydantic import ValidationError
+
+    from placet_approval.policy.matching import DeploymentPolicy
+    from placet_contracts.cloudevents import explain
+
+    try:
+        text = json.dumps(yaml.safe_load(path.read_text()), default=str)
+        return DeploymentPolicy.model_validate_json(text)
+    except ValidationError as error:
+        problem = explain(error)
+    except (yaml.YAMLError, UnicodeError, ValueError) as error:
+        problem = f"no YAML: {error}"
+    typer.echo(f"placet: {path}: {problem}", err=True)
+    raise typer.Exit(2)
+
+
+async def _with(database_url: str, work: "Callable[[Connection], Awaitable[T]]") -> T:
+    import asyncpg
+
+    from placet_runtime.postgres import session_settings
+
+    settings = session_settings("approval", "placet policy")
+    conn: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(database_url, timeout=10, server_settings=settings)
+    try:
+        return await work(conn)
+    finally:
+        await conn.close()
