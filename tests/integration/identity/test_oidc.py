@@ -189,7 +189,7 @@ async def test_what_is_wrong_signs_nobody_in(
 
 async def test_who_is_not_known_is_not_let_in(running: Deployment, provider: Identities, ana: Browser) -> None:
     """Unless the setting says otherwise, a verified address alone is not enough; and nobody is made."""
-    is_nobody(ana, await sign_in(ana), 403, "nobody here has the address".capitalize())
+    is_nobody(ana, await sign_in(ana), 403, "Nobody here has the address")
 
     rows = await running.query(
         "approval", "SELECT FROM identities WHERE actor = $1", f"email:{provider.claims['email']}"
@@ -265,6 +265,11 @@ async def test_the_address_may_come_from_userinfo(running: Deployment, provider:
     provider.change = {"email": None, "email_verified": None}
     provider.userinfo = {**provider.claims, "sub": "another"}
     is_nobody(ana, await sign_in(ana), 403, "does not verify")
+
+    provider.userinfo = dict(provider.claims)
+    await sign_in(ana)
+
+    assert await whoever(ana) == f"user:{handle}"
 
 
 async def test_groups_follow_the_provider(running: Deployment, provider: Identities, ana: Browser) -> None:

@@ -12,6 +12,7 @@ from kit.stack import ADMIN_KEY, Deployment
 from placet import Placet
 from placet_approval.handlers import sessions, users
 from placet_approval.identity import UserChange
+from placet_approval.store import identities
 from placet_runtime.postgres import connect
 
 PUBLIC = "https://placet.example.com"
@@ -32,13 +33,13 @@ async def approval(database_url: str, amqp_url: str, **options: Any) -> AsyncIte
 async def link(database_url: str) -> str:
     """A login link for Ana, who is there."""
     async with connect(database_url, "approval", size=2) as pool, pool.acquire() as conn:
-        if not await users.identities.users(conn, ["ana"]):
+        if not await identities.users(conn, ["ana"]):
             await users.create(conn, UserChange("ana"))
         return await sessions.link(conn, "ana")
 
 
 async def test_with_https_the_cookie_is_this_hosts_alone(database_url: str, amqp_url: str) -> None:
-    """`__Host-`, Secure, HttpOnly, SameSite, the whole site, no domain; and forms count from the public origin alone."""
+    """`__Host-`, Secure, HttpOnly, SameSite, no domain; and forms count from the public origin alone."""
     async with approval(database_url, amqp_url, public_url=f"{PUBLIC}/") as running, browser(running, PUBLIC) as ana:
         path = await link(database_url)
         token = path.partition("#")[2]
