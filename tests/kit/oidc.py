@@ -26,6 +26,7 @@ from kit.http import _Server
 
 CLIENT_ID = "placet"
 CLIENT_SECRET = "provider-secret"
+ANA: dict[str, Any] = {"sub": "17", "email": "Ana@Example.com", "email_verified": True, "name": "Ana Lopez"}
 
 
 @dataclass
@@ -109,9 +110,6 @@ class Identities:
     async def user(self, request: Request) -> Response:
         assert request.headers["authorization"] == "Bearer opaque"
         return JSONResponse(self.userinfo or {"sub": self.claims["sub"]})
-
-
-ANA = {"sub": "17", "email": "Ana@Example.com", "email_verified": True, "name": "Ana Lopez"}
 
 
 def unsigned(_: Identities, claims: dict[str, Any]) -> str:

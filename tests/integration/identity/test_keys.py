@@ -1,5 +1,6 @@
 """Keys over the API, their owners, and when they end."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -7,6 +8,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from kit.costs import counted
 from kit.product import Product, problem, product
 from kit.waiting import eventually
 from placet import Placet
@@ -114,6 +116,18 @@ async def test_when_a_key_was_used_is_known(placet: Product) -> None:
     await eventually(used)
 
 
+async def test_many_requests_with_keys_are_one_look(placet: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are looked up many at a time, with their owners, and nothing is written for them."""
+    _, secret = await key(placet, "viewer", owner=await user(placet, "viewer"))
+    async with placet.running.http(secret) as http:
+        with counted(monkeypatch) as costs:
+            answers = await asyncio.gather(*(http.get("/v1/runs/none") for _ in range(40)))
+
+    assert {answer.status_code for answer in answers} == {404}
+    assert costs.statements["SELECT api_keys"] <= 4
+    assert set(costs.statements) == {"SELECT api_keys", "SELECT runs"}
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -147,7 +161,7 @@ async def test_users_come_in_pages(placet: Product) -> None:
     """In the order of their handles, each once."""
     made = {await user(placet) for _ in range(5)}
     seen: list[str] = []
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         page = (await placet.http.get("/v1/users", params={"limit": 2, "cursor": cursor})).json()
         seen += [each["handle"] for each in page["items"]]
