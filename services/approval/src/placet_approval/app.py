@@ -1,7 +1,7 @@
 """The approval service, put together: the only place that knows settings and all parts."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -52,6 +52,7 @@ class Approval:
     access: Access
     operations: Operations
     sign_in: SignIn
+    write_uses: Callable[[], Awaitable[None]]  # of keys and sessions, as is done a few times a minute
     public_url: str
 
     @property
@@ -86,6 +87,10 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         used_sessions = Uses[UUID](pool, session_store.touch)
         lifetime = Lifetime(settings.session_idle, settings.session_lifetime)
 
+        async def write_uses() -> None:
+            await used_keys.write()
+            await used_sessions.write()
+
         async def ended_sessions() -> None:
             async with pool.acquire() as conn:
                 await session_store.sweep(conn)
@@ -103,8 +108,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.every("retry", 2, consumer.retry)
             loops.every("expire", 0.5, partial(decisions.expire, deps))
             loops.every("remind", 0.5, partial(moments.pass_by, deps))
-            loops.every("used keys", 20, used_keys.write)
-            loops.every("used sessions", 20, used_sessions.write)
+            loops.every("uses", 20, write_uses)
             loops.every("ended sessions", 45, ended_sessions)
             async with loops.running():
                 try:
@@ -131,6 +135,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                         sign_in=SignIn(
                             name=settings.oidc_name, provider=_provider(settings, http), admission=_admission(settings)
                         ),
+                        write_uses=write_uses,
                         public_url=settings.public_url.rstrip("/"),
                     )
                 finally:
