@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from placet import PlacetClient
@@ -59,14 +60,25 @@ async def output_of_hello(port: int, key: str) -> object:
         return (await client.wait(run.id, timeout=20)).output
 
 
+async def who_signs_in(link: str) -> object:
+    """The actor of whoever presses the button of a login link."""
+    address, _, token = link.partition("#")
+    origin = address.removesuffix("/sign-in/link")
+    async with httpx2.AsyncClient(headers={"Origin": origin}) as http:
+        await http.post(address, data={"token": token})
+        return (await http.get(f"{origin}/v1/me")).json()["actor"]
+
+
 @pytest.mark.slow
 async def test_a_changed_file_starts_it_again_on_the_same_data(tmp_path: Path) -> None:
-    """With --reload, what one saves is what runs next; the database stays, and so does the key."""
+    """With --reload, what one saves is what runs next; the database and the key stay. Its link signs in."""
     file = tmp_path / "workflows.py"
     file.write_text(APP)
     async with dev(tmp_path, "--reload") as (process, port):
         key = (await says(process, "admin key")).split()[-1]
+        link = (await says(process, "sign in")).split()[-1]
         assert await output_of_hello(port, key) == "one"
+        assert await who_signs_in(link) == "user:admin"
 
         file.write_text(APP.replace('"one"', '"two"'))
 

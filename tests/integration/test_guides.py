@@ -23,7 +23,7 @@ from kit.stack import deployment
 from placet import Placet
 from placet.testing import Trial, TrialRun
 from placet_approval.api import problems
-from placet_approval.domain import MAY, Caller, Role
+from placet_approval.domain import MAY, Action, Caller, Role
 from placet_approval.settings import Settings as ApprovalSettings
 from placet_contracts import cloudevents
 from placet_contracts.destinations import Destination
@@ -307,7 +307,13 @@ def test_a_command_that_is_named_exists(line: str) -> None:
     """With the options that it is shown with."""
     if not placet.cli.app.registered_groups:
         placet.cli.discover()
-    groups = {group.name for group in placet.cli.app.registered_groups} | {"audit", "keys", "quarantine"}
+    groups = {group.name for group in placet.cli.app.registered_groups} | {
+        "audit",
+        "keys",
+        "quarantine",
+        "users",
+        "groups",
+    }
     words = line.split()[1:]
     path = words[: 2 if words[0] in groups else 1]
 
@@ -398,10 +404,8 @@ def test_the_roles_are_those_of_the_code() -> None:
     """Who may do what, as the authoriser has it."""
     shown = {names(row[0])[0]: row[1:] for row in rows(DECIDING, "| role |")}
 
-    assert shown == {
-        role: ["yes" if role in MAY[action] else "no" for action in ("read", "start", "cancel", "decide", "audit")]
-        for role in get_args(Role)
-    }
+    actions: tuple[Action, ...] = ("read", "start", "cancel", "decide", "audit", "manage")
+    assert shown == {role: ["yes" if role in MAY[action] else "no" for action in actions] for role in get_args(Role)}
 
 
 def test_the_problems_are_those_of_the_code() -> None:
@@ -410,7 +414,7 @@ def test_the_problems_are_those_of_the_code() -> None:
     raised = set(problems._TYPES.values())
     answered: list[Callable[[], Any]] = [
         problems.unauthorized,
-        lambda: problems.forbidden(Caller("key:x", frozenset({"viewer"}), subject="key:x"), "decide"),
+        lambda: problems.forbidden(Caller("key:x", frozenset({"viewer"})), "decide"),
         lambda: problems.too_large(1),
         problems.bad_cursor,
     ]

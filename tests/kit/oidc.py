@@ -26,7 +26,6 @@ from kit.http import _Server
 
 CLIENT_ID = "placet"
 CLIENT_SECRET = "provider-secret"
-
 ANA: dict[str, Any] = {"sub": "17", "email": "Ana@Example.com", "email_verified": True, "name": "Ana Lopez"}
 
 
@@ -65,10 +64,10 @@ class Identities:
             "authorization_endpoint": f"{self.issuer}/authorize",
             "token_endpoint": f"{self.issuer}/token",
             "jwks_uri": f"{self.issuer}/keys",
+            "userinfo_endpoint": f"{self.issuer}/userinfo",
             "token_endpoint_auth_methods_supported": ["client_secret_basic"],
         }
-        more = {"userinfo_endpoint": f"{self.issuer}/userinfo"} if self.userinfo is not None else {}
-        return JSONResponse(document | more)
+        return JSONResponse(document)
 
     async def authorize(self, request: Request) -> Response:
         query = dict(request.query_params)
@@ -110,7 +109,7 @@ class Identities:
 
     async def user(self, request: Request) -> Response:
         assert request.headers["authorization"] == "Bearer opaque"
-        return JSONResponse(self.userinfo)
+        return JSONResponse(self.userinfo or {"sub": self.claims["sub"]})
 
 
 def unsigned(_: Identities, claims: dict[str, Any]) -> str:

@@ -11,10 +11,11 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from kit.browser import LOCAL, browser
 from kit.office import Office
 from placet_approval.api.operations import ENDPOINTS
 from placet_approval.domain import ApprovalError, Decision, Verdict
-from placet_approval.handlers import decisions, keys
+from placet_approval.handlers import decisions, keys, sessions
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -85,7 +86,7 @@ async def _by_another_key(office: Office, handle: str, approval: str, verdict: V
 
 
 async def _by_actor(office: Office, actor: str, approval: str, verdict: Verdict) -> str:
-    """As a channel does that knows people by another name: mail, chat, a session."""
+    """As a channel does that knows people by another name: mail, chat."""
     assert office.placet.running._approval is not None
     deps = office.placet.running._approval.deps
     [result] = await decisions.decide(deps, [Decision(UUID(approval), verdict, actor, "test")])
@@ -96,15 +97,25 @@ async def _by_actor(office: Office, actor: str, approval: str, verdict: Verdict)
 
 
 async def _by_session(office: Office, handle: str, approval: str, verdict: Verdict) -> str:
-    return await _by_actor(office, f"user:{handle}", approval, verdict)
+    """In a browser that is signed in."""
+    async with office.placet.running.connection() as conn:
+        link = await sessions.link(conn, handle)
+    async with browser(office.placet.running) as made:
+        await made.use(link)
+        answer = await made.http.post(
+            f"/v1/approvals/{approval}/decisions",
+            json={"decision": verdict},
+            headers={"Origin": LOCAL, "X-Placet-Token": await made.token()},
+        )
+        return _answer(answer)
 
 
 async def _by_mail(office: Office, handle: str, approval: str, verdict: Verdict) -> str:
     return await _by_actor(office, f"email:{handle}@example.com", approval, verdict)
 
 
-OPERATIONS: dict[str, tuple[Path, ...]] = {"POST /v1/approvals/{id}/decisions": (_by_key, _by_another_key)}
-PATHS: list[Path] = [*(path for paths in OPERATIONS.values() for path in paths), _by_session, _by_mail]
+OPERATIONS: dict[str, tuple[Path, ...]] = {"POST /v1/approvals/{id}/decisions": (_by_key, _by_another_key, _by_session)}
+PATHS: list[Path] = [*(path for paths in OPERATIONS.values() for path in paths), _by_mail]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.__name__.strip("_"))

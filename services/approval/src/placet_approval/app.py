@@ -1,7 +1,7 @@
 """The approval service, put together: the only place that knows settings and all parts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -65,6 +65,7 @@ class Approval:
     admission: Admission
     operations: Operations
     sign_in: SignIn
+    write_uses: Callable[[], Awaitable[None]]  # of keys and sessions, as is done a few times a minute
     public_url: str
 
     @property
@@ -125,6 +126,10 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         used_sessions = Uses[UUID](pools.rest, session_store.touch)
         lifetime = Lifetime(settings.session_idle, settings.session_lifetime)
 
+        async def write_uses() -> None:
+            await used_keys.write()
+            await used_sessions.write()
+
         deps = Deps(pool=pools.reading, outbox=outbox, signer=signer, changed=changed)
         deciding = replace(deps, outbox=outbox.over(pools.deciding))
         consumer = Consumer(bus, pools.rest, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
@@ -152,10 +157,9 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.forever("retention", retention.run)
             loops.every("expire", 0.5, partial(decisions.expire, deps))
             loops.every("remind", 0.5, partial(moments.pass_by, deps))
-            _follow_use(loops, pools.rest, used_keys, used_sessions)
-            loops.forever("tell replicas", others.relay)
-            loops.every("count replicas", 5, others.look)
-            loops.forever("hear replicas", partial(listen, dsn, "approval", CHANNEL, others.hear))
+            loops.every("uses", 20, write_uses)
+            loops.every("ended sessions", 45, partial(_sweep_sessions, pools.rest))
+            _talk(loops, dsn, others)
             loops.every("seal", 1, partial(sealing.seal, deps))
             loops.forever("head", partial(sealing.keep_telling, deps))
             async with loops.running():
@@ -184,6 +188,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                         sign_in=SignIn(
                             name=settings.oidc_name, provider=_provider(settings, http), enrolment=_enrolment(settings)
                         ),
+                        write_uses=write_uses,
                         public_url=settings.public_url.rstrip("/"),
                     )
                 finally:
@@ -200,11 +205,11 @@ async def _count_waiting(pool: Pool, limit: int) -> int:
         return await run_store.count_waiting(conn, limit)
 
 
-def _follow_use(loops: Loops, pool: Pool, keys: Uses[str], sessions: Uses[UUID]) -> None:
-    """Write down what is used, and forget what has run out."""
-    loops.every("used keys", 20, keys.write)
-    loops.every("used sessions", 20, sessions.write)
-    loops.every("ended sessions", 45, partial(_sweep_sessions, pool))
+def _talk(loops: Loops, dsn: str, others: Replicas) -> None:
+    """Have this replica tell the others, and hear them."""
+    loops.forever("tell replicas", others.relay)
+    loops.every("count replicas", 5, others.look)
+    loops.forever("hear replicas", partial(listen, dsn, "approval", CHANNEL, others.hear))
 
 
 async def _sweep_sessions(pool: Pool) -> None:
