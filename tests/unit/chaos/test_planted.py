@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from chaos.planted import BUGS
 from chaos.selftest import EXPECTED
 
