@@ -24,6 +24,7 @@ from aio_pika.exceptions import (
 from aiormq.exceptions import AMQPException
 from pydantic import TypeAdapter
 
+from placet_contracts import brokers
 from placet_contracts.cloudevents import BATCH
 from placet_contracts.topology import SERVICES, Service, ack_queue, dead_queue, queue
 from placet_runtime.bus import Acks, BusUnavailable, Receive
@@ -32,6 +33,7 @@ from placet_runtime.pump import Pump
 log = structlog.get_logger()
 
 _HEARTBEAT = 10  # seconds; the default of 60 takes three minutes to notice a frozen peer
+_CONNECTS_WITHIN = 5.0  # to each node of a cluster
 _TIMEOUT = 10.0  # of each operation: under a memory or disk alarm the broker would let it wait for ever
 _PREFETCH = 256
 _DELIVERY_LIMIT = 20
@@ -42,10 +44,14 @@ _ERRORS = (AMQPError, AMQPException, ChannelInvalidStateError, OSError, TimeoutE
 
 
 class RabbitBus:
-    """One service's connection to the broker. See `placet_runtime.bus.Bus`."""
+    """One service's connection to the broker, or to a node of its cluster. See `placet_runtime.bus.Bus`.
+
+    ``url`` may name several nodes with commas between them: they are tried in turn, in an order by chance.
+    """
 
     def __init__(self, url: str, service: Service, *, namespace: str = "placet") -> None:
-        self._url = url
+        self._nodes = brokers.urls(url)
+        random.shuffle(self._nodes)
         self._service: Service = service
         self._namespace = namespace
         self._receivers: dict[str, Receive] = {}
@@ -135,8 +141,8 @@ class RabbitBus:
         while True:
             try:
                 connection = await aio_pika.connect(
-                    self._url,
-                    timeout=_TIMEOUT,
+                    self._nodes[0],
+                    timeout=_TIMEOUT if len(self._nodes) == 1 else _CONNECTS_WITHIN,
                     heartbeat=_HEARTBEAT,
                     client_properties={"connection_name": f"placet {self._service}"},
                 )
@@ -153,6 +159,7 @@ class RabbitBus:
             finally:
                 self._connected.clear()
                 self._events = self._acks = None
+            self._nodes.append(self._nodes.pop(0))
             await self._stop_pumps()
             await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311
 
