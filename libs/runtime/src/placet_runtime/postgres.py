@@ -39,6 +39,8 @@ UNAVAILABLE = (
 
 _CLOSE_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 30  # seconds, after which we give up on a statement
+# Postgres answers a commit that waits for a standby with success when its time is up: that must not be heard.
+_SERVER_PATIENCE = 4  # times as long
 
 
 class NotDurable(RuntimeError):
@@ -55,7 +57,7 @@ def session_settings(schema: str, application: str) -> dict[str, str]:
     return {
         "application_name": application,
         "search_path": schema,
-        "statement_timeout": f"{COMMAND_TIMEOUT}s",
+        "statement_timeout": f"{_SERVER_PATIENCE * COMMAND_TIMEOUT}s",
         "lock_timeout": "10s",
         "idle_in_transaction_session_timeout": "30s",
         "tcp_keepalives_idle": "10",
