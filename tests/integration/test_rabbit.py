@@ -10,7 +10,7 @@ import pytest
 
 from kit.proxy import Proxy, Weather, proxy
 from kit.waiting import connected, eventually
-from placet_contracts.topology import queue
+from placet_contracts.topology import ack_queue, queue
 from placet_runtime import migrations, postgres, quarantine
 from placet_runtime.bus import BusUnavailable
 from placet_runtime.consumer import Consumer
@@ -184,3 +184,13 @@ async def test_another_node_of_the_cluster_takes_over(network: Proxy, amqp_url: 
         await eventually(lambda: asyncio.sleep(0, receiver.has(b"by another way")))
 
         assert passed
+
+
+async def test_acks_have_a_queue_that_outlives_a_node(amqp_url: str, namespace: str) -> None:
+    """It is a quorum queue; a classic one of before, which goes away with its node, is replaced."""
+    name = ack_queue(namespace, "executor")
+    connection = await aio_pika.connect(amqp_url)
+    async with connection:
+        await (await connection.channel()).declare_queue(name, durable=True)
+        async with executor_bus(amqp_url, namespace, Receiver()):
+            await (await connection.channel()).declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})

@@ -195,6 +195,8 @@ class RabbitBus:
         """Declare the exchanges and this service's queues; whether the broker had forgotten them (or never knew)."""
         namespace = self._namespace
         amnesia = not await self._exists(connection, ack_queue(namespace, self._service))
+        if not amnesia:
+            await self._replace_classic(connection, ack_queue(namespace, self._service))
         async with connection.channel() as channel:
             events = await channel.declare_exchange(namespace, ExchangeType.TOPIC, durable=True, timeout=_TIMEOUT)
             acks = await channel.declare_exchange(f"{namespace}.acks", durable=True, timeout=_TIMEOUT)
@@ -213,7 +215,8 @@ class RabbitBus:
                     },
                 )
                 await subscription.bind(events, type, timeout=_TIMEOUT)
-            returned = await self._queue(channel, ack_queue(namespace, self._service), {})
+            # A classic queue would be away with the node that has it, and nobody could declare it elsewhere.
+            returned = await self._queue(channel, ack_queue(namespace, self._service), _QUORUM)
             await returned.bind(acks, self._service, timeout=_TIMEOUT)
         return amnesia
 
@@ -233,6 +236,15 @@ class RabbitBus:
         except ChannelNotFoundEntity:
             return False
         return True
+
+    async def _replace_classic(self, connection: AbstractConnection, name: str) -> None:
+        """Delete a queue of before that is no quorum queue. Rows whose acks it has are sent again."""
+        try:
+            async with connection.channel() as channel:
+                await self._queue(channel, name, _QUORUM)
+        except ChannelPreconditionFailed:
+            async with connection.channel() as channel:
+                await channel.queue_delete(name, timeout=_TIMEOUT)
 
     async def _consume(
         self, connection: AbstractConnection, unsubscribed: Callable[[object], None]
