@@ -1,4 +1,7 @@
-"""A network of this machine's own, of namespaces on a bridge, that can be cut off. Needs root and iproute2."""
+"""A network of this machine's own, of namespaces on a bridge, that can be cut off. Needs root and iproute2.
+
+The bridge has a namespace as well, in which no firewall of the machine (Docker's, say) looks at what it passes on.
+"""
 
 import os
 import shutil
@@ -22,6 +25,7 @@ class Host:
 
     name: str
     namespace: str
+    switch: str
     address: str
     peers: tuple[str, ...]  # addresses
 
@@ -32,7 +36,7 @@ class Host:
 
     def unplug(self) -> None:
         """Nothing reaches it any more, and it reaches nothing."""
-        _ip("link", "set", self.namespace, "down")
+        _ip("-n", self.switch, "link", "set", "dev", self.name, "down")
 
     def part(self) -> None:
         """It and the other hosts do not reach each other; this process and it still do."""
@@ -41,7 +45,7 @@ class Host:
 
     def heal(self) -> None:
         """As in the beginning."""
-        _ip("link", "set", self.namespace, "up")
+        _ip("-n", self.switch, "link", "set", "dev", self.name, "up")
         _ip("-n", self.namespace, "route", "flush", "type", "blackhole")
 
 
@@ -55,13 +59,17 @@ def network(names: Sequence[str]) -> Iterator[list[Host]]:
     if shutil.which("ip") is None or os.geteuid() != 0:
         raise CannotBeHad("a network with partitions needs Linux, root and iproute2 (`ip netns`)")
     addresses = [f"{_NET}.{11 + number}" for number in range(len(names))]
-    bridge = f"{_MINE}b"
+    switch = f"{_MINE}s"
     known = "".join(f"{address} {name}\n" for address, name in zip(addresses, names, strict=True))
     with ExitStack() as stack:
-        _ip("link", "add", bridge, "type", "bridge")
-        stack.callback(_ip, "link", "del", bridge)
-        _ip("addr", "add", f"{_NET}.1/24", "dev", bridge)
-        _ip("link", "set", bridge, "up")
+        _ip("netns", "add", switch)
+        stack.callback(_ip, "netns", "del", switch)
+        _ip("-n", switch, "link", "add", "bridge", "type", "bridge")
+        _ip("-n", switch, "link", "set", "bridge", "up")
+        _ip("-n", switch, "link", "add", "here", "type", "veth", "peer", "name", _MINE, "netns", str(os.getpid()))
+        _ip("-n", switch, "link", "set", "here", "master", "bridge", "up")
+        _ip("addr", "add", f"{_NET}.1/24", "dev", _MINE)
+        _ip("link", "set", _MINE, "up")
         hosts = []
         for number, (name, address) in enumerate(zip(names, addresses, strict=True)):
             namespace = f"{_MINE}h{number}"
@@ -71,12 +79,12 @@ def network(names: Sequence[str]) -> Iterator[list[Host]]:
             (files / "hosts").write_text(f"127.0.0.1 localhost {socket.gethostname()}\n{known}")
             _ip("netns", "add", namespace)
             stack.callback(_ip, "netns", "del", namespace)
-            _ip("link", "add", namespace, "type", "veth", "peer", "name", "eth0", "netns", namespace)
-            _ip("link", "set", namespace, "master", bridge, "up")
+            _ip("-n", switch, "link", "add", "name", name, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+            _ip("-n", switch, "link", "set", "dev", name, "master", "bridge", "up")
             _ip("-n", namespace, "addr", "add", f"{address}/24", "dev", "eth0")
             for interface in ("lo", "eth0"):
                 _ip("-n", namespace, "link", "set", interface, "up")
-            hosts.append(Host(name, namespace, address, tuple(peer for peer in addresses if peer != address)))
+            hosts.append(Host(name, namespace, switch, address, tuple(peer for peer in addresses if peer != address)))
         yield hosts
 
 
