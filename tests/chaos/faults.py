@@ -19,8 +19,10 @@ from kit.proxy import CALM, Weather
 from placet_contracts.topology import Service, queues
 
 _REPLICAS = ("executor-0", "approval-0", "executor-1", "approval-1", "notifier-0")
+_ENDS_WITHIN = 60.0  # seconds, a process that was told to: handlers get 25 of them
 _FIRES_WITHIN = 15.0  # seconds, an armed point
 _GIVEN_WITHIN = 10.0  # seconds, bad answers of the far end
+_TAKEN_WITHIN = 30.0  # seconds, messages by a broker that another fault may have taken away
 
 _WEATHERS: Mapping[str, Weather] = {
     "hole": Weather(hole=True),
@@ -61,6 +63,7 @@ class Effect:
 
     seen: str = ""
     runs: list[str] = field(default_factory=list)  # that had not ended when it came
+    stuck: str = ""  # a process that did not end as it was told to
 
 
 async def inject(stack: Stack, folder: Path, planned: Planned) -> Effect:
@@ -182,8 +185,9 @@ async def _unfinished(stack: Stack) -> list[str]:
 
 
 async def _replay(stack: Stack, folder: Path, planned: Planned, random: Random) -> Effect:
-    async with asyncio.timeout(30):
-        sent = await messages.replay(stack, random, at_most=400)
+    deadline = monotonic() + _TAKEN_WITHIN
+    while not (sent := await messages.replay(stack, random, at_most=400)) and monotonic() < deadline:
+        await asyncio.sleep(0.5)
     return Effect(f"{sent} messages again" if sent else "")
 
 
@@ -198,26 +202,52 @@ async def _far_end(stack: Stack, folder: Path, planned: Planned, random: Random)
 
 
 async def _failpoint(stack: Stack, folder: Path, planned: Planned, random: Random) -> Effect:
-    """Restart a process in order, armed; and wait until it comes to that point."""
+    """At a point that is drawn; or where its service does not come to that, at one that it comes to all the time."""
     replica = _replica(stack, planned)
     points = [f"{of}.{when}_commit" for of in _POINTS[replica.service] for when in ("before", "after")]
     point = random.choice([*points, *_MORE_POINTS[replica.service]])
-    fired = folder / f"fired-{replica.name}-{replica.starts}"
+    stuck = ""
+    for spec in (f"{point}:{planned.variant}:{random.randint(1, 3)}", f"consume.after_commit:{planned.variant}:1"):
+        stuck = stuck or await _restart_armed(replica, spec, folder)
+        if await _comes_to(replica, spec, folder):
+            return Effect(spec, stuck=stuck)
+    return Effect(stuck=stuck)
+
+
+async def _restart_armed(replica: Replica, spec: str, folder: Path) -> str:
+    """Restart a process in order, armed; what was wrong with its end."""
     await replica.started()
     pid = replica.signal(signal.SIGTERM)
-    replica.arm({"CHAOS_FAIL": f"{point}:{planned.variant}:{random.randint(1, 5)}", "CHAOS_FIRED": str(fired)})
-    await replica.ended(pid)
+    replica.arm({"CHAOS_FAIL": spec, "CHAOS_FIRED": str(_fired(replica, spec, folder))})
+    try:
+        async with asyncio.timeout(_ENDS_WITHIN):
+            await replica.ended(pid)
+    except TimeoutError:
+        replica.signal(signal.SIGKILL)
+        await replica.ended(pid)
+        return f"{replica.name} did not end within {_ENDS_WITHIN:.0f} s of SIGTERM"
+    return ""
+
+
+def _fired(replica: Replica, spec: str, folder: Path) -> Path:
+    return folder / f"fired {replica.name} {spec}"
+
+
+async def _comes_to(replica: Replica, spec: str, folder: Path) -> bool:
+    """Whether a process that is armed comes to that point, and has it behind it."""
+    fired = _fired(replica, spec, folder)
     armed = await replica.started()
     deadline = monotonic() + _FIRES_WITHIN
     while not fired.exists() and monotonic() < deadline:
         await asyncio.sleep(0.05)
     if not fired.exists():
-        return Effect()
-    if planned.variant == "kill":
+        return False
+    fired.unlink()
+    if ":kill:" in spec:
         await replica.ended(armed)
-    elif planned.variant == "hang":
+    elif ":hang:" in spec:
         await asyncio.sleep(HANG)  # for as long as it stands still
-    return Effect(f"{planned.variant} at {point}")
+    return True
 
 
 _INJECT: Mapping[str, Callable[[Stack, Path, Planned, Random], Awaitable[Effect]]] = {

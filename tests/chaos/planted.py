@@ -1,7 +1,8 @@
 """Bugs for the tests to find. Each is planted into a real service's process before it begins; the product has none."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -39,12 +40,14 @@ def ack_before_commit() -> None:
 
     async def run(self: Any) -> None:
         while not self._stopping.is_set():
-            batch = [await self._messages.get(), *self._take()]
-            await self._settle(batch)
-            try:
-                await self._receive([self._body(message) for message in batch])
-            except Exception:
-                continue  # they are settled already
+            if not (batch := self._take()):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.2):
+                        batch = [await self._messages.get()]
+            if batch:
+                await self._settle(batch)
+                with suppress(Exception):  # they are settled already
+                    await self._receive([self._body(message) for message in batch])
 
     Consumer._receive = acknowledging  # type: ignore[method-assign]
     Pump._run = run  # type: ignore[method-assign]

@@ -21,6 +21,7 @@ from chaos.usage import growth, usage
 BASELINE = 10.0  # seconds
 HEAL = 40.0
 _RECOVERS_WITHIN = 60.0
+_ENDS_WITHIN = 180.0  # a fault, and those that it has to wait for
 _LOOKS_EVERY = 0.25
 _REPLAYED_WITHIN = 30.0
 _AGED = 3  # runs
@@ -129,7 +130,8 @@ async def _faults(stack: Stack, clients: Load, options: Options) -> Sequence[Inj
         await asyncio.sleep(max(0.0, began + planned.at - monotonic()))
         at = time()
         try:
-            effect = await faults.inject(stack, options.folder, planned)
+            async with asyncio.timeout(_ENDS_WITHIN):
+                effect = await faults.inject(stack, options.folder, planned)
         except Exception as error:
             raise RuntimeError(f"{planned} could not be brought about") from error
         ended, over = monotonic(), time()

@@ -194,3 +194,13 @@ async def test_acks_have_a_queue_that_outlives_a_node(amqp_url: str, namespace: 
         await (await connection.channel()).declare_queue(name, durable=True)
         async with executor_bus(amqp_url, namespace, Receiver()):
             await (await connection.channel()).declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
+
+
+async def test_a_bus_ends_at_any_moment_of_its_connecting(amqp_url: str, namespace: str) -> None:
+    """A service that is told to stop while it connects to the broker stops: aio-pika swallows some cancellations."""
+    for moment in range(30):
+        bus = RabbitBus(amqp_url, "executor", namespace=namespace)
+        bus.subscribe(TYPE, Receiver().receive)
+
+        async with asyncio.timeout(20), bus.open():
+            await asyncio.sleep(moment * 0.004)  # none of these moments gives a signal

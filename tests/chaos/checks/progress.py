@@ -51,6 +51,8 @@ def _stuck(evidence: Evidence) -> Iterator[str]:
             gates = [gate for gate in evidence.gates.values() if gate["run_id"] == run_id]
             yield f"run {run_id} is {row['status']} for ever: {row}, {gates}"
     for injected in evidence.injected:
+        if injected.effect.stuck:
+            yield injected.effect.stuck
         if injected.recovery is None:
             yield f"nothing went through after {injected.planned}"
     if evidence.outboxes:

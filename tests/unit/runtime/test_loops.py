@@ -67,3 +67,23 @@ async def test_a_loop_that_hangs_is_stalled(monkeypatch: pytest.MonkeyPatch) -> 
         assert loops.stalled == ["hangs"]
         await loops.stop("hangs")
         assert loops.stalled == []
+
+
+async def test_a_loop_ends_whose_cancellation_was_swallowed() -> None:
+    """A library that a loop waits for may keep the first cancellation to itself: the loop ends all the same."""
+    loops = Loops()
+    swallowed = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            swallowed.set()
+        await asyncio.Event().wait()
+
+    loops.forever("work", work)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await loops.stop()
+
+    assert swallowed.is_set()

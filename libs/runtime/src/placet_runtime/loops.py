@@ -12,6 +12,17 @@ log = structlog.get_logger()
 
 _STALLED_AFTER = 60.0  # seconds without a completed round
 _RESTART_AFTER = 1.0  # seconds, when a loop has raised
+_CANCEL_AGAIN_AFTER = 0.5
+
+
+async def end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks until they have ended: libraries that they wait for may keep a cancellation to themselves."""
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_AFTER)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Loops:
@@ -62,9 +73,7 @@ class Loops:
         stopped = [self._tasks.pop(name) for name in names or list(self._tasks)]
         for name in names or list(self._progress):
             self._progress.pop(name, None)
-        for task in stopped:
-            task.cancel()
-        await asyncio.gather(*stopped, return_exceptions=True)
+        await end(*stopped)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -28,6 +28,7 @@ from placet_contracts import brokers
 from placet_contracts.cloudevents import BATCH
 from placet_contracts.topology import SERVICES, Service, ack_queue, dead_queue, queue
 from placet_runtime.bus import Acks, BusUnavailable, Receive
+from placet_runtime.loops import end
 from placet_runtime.pump import Pump
 
 log = structlog.get_logger()
@@ -91,8 +92,7 @@ class RabbitBus:
             yield
         finally:
             await self.stop_receiving()
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
     async def stop_receiving(self) -> None:
         self._receiving = False

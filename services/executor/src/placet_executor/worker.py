@@ -17,6 +17,7 @@ from placet_executor.domain import Claimed, Ending, LeaseLost, after_failure, fi
 from placet_executor.handlers import leases, passes
 from placet_executor.slots import Slots
 from placet_runtime.batching import Batcher
+from placet_runtime.loops import end
 from placet_runtime.postgres import UNAVAILABLE
 
 log = structlog.get_logger()
@@ -77,9 +78,7 @@ class Worker:
             return
         _, unfinished = await asyncio.wait([slot.task for slot in slots], timeout=at_most.total_seconds())
         held = [slot.held for slot in slots if slot.task in unfinished]
-        for task in unfinished:
-            task.cancel()
-        await asyncio.gather(*unfinished, return_exceptions=True)
+        await end(*unfinished)
         if held:
             await leases.release(self._deps, held)
             log.warning("worker.released", runs=len(held))

@@ -14,6 +14,7 @@ from placet_notifier.deps import Deps
 from placet_notifier.domain import Claimed, SendFailed, Settlement, TryLater, Undeliverable, failed
 from placet_runtime import fail
 from placet_runtime.batching import Batcher
+from placet_runtime.loops import end
 from placet_runtime.postgres import UNAVAILABLE
 
 log = structlog.get_logger()
@@ -55,9 +56,7 @@ class Worker:
         if not self._attempts:
             return
         _, unfinished = await asyncio.wait(self._attempts, timeout=at_most.total_seconds())
-        for attempt in unfinished:
-            attempt.cancel()
-        await asyncio.gather(*unfinished, return_exceptions=True)
+        await end(*unfinished)
         if unfinished:
             log.warning("worker.interrupted", deliveries=len(unfinished))
 
