@@ -11,7 +11,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from kit.nodes import free_ports
+from kit.local import folder
+from kit.nodes import PostgresNode, free_ports
 from kit.proxy import Weather, proxy
 from placet_runtime import hosts, migrations, postgres
 from placet_runtime.listener import listen
@@ -93,6 +94,18 @@ async def test_a_pool_goes_over_to_the_next_host(database_url: str) -> None:
                         break
                     except postgres.UNAVAILABLE:
                         continue
+
+
+async def test_a_host_that_does_not_know_the_database_yet_is_passed(database_url: str) -> None:
+    """A standby that lags is asked first, and refuses what it has not heard of: another host may know it."""
+    with folder() as own:
+        node = PostgresNode(own / "postgres")
+        try:
+            await node.start()
+            conn = await hosts.Hosts(among(database_url, f"127.0.0.1:{node.port}")).connect()
+            await conn.close()
+        finally:
+            node.kill()
 
 
 async def test_a_server_that_takes_no_writes_is_not_used(read_only: str) -> None:

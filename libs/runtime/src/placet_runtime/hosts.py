@@ -14,19 +14,8 @@ _TIMEOUT = 10.0  # seconds, to connect
 _TIMEOUT_OF_EACH = 3.0  # where there is another host to try
 _SILENT_FOR = 10_000  # milliseconds, after which what a server has not even received is taken for lost
 
-# What one host can say while another may do.
-_ELSEWHERE = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.TargetServerAttributeNotMatched,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    OSError,
-    TimeoutError,
-)
+# What one host can say while another may do: a standby that lags also does not know a database, role or password yet.
+_ELSEWHERE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 
 class NoneTakesWrites(ConnectionError):

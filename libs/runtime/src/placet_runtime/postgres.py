@@ -20,7 +20,8 @@ else:  # the stubs alone are generic
 UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # of a connection that the server is about to close, and has told so while it was idle
+    # No host takes writes; or the server is about to close a connection, and has told so while it was idle.
+    asyncpg.InternalClientError,
     asyncpg.TooManyConnectionsError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -32,7 +33,6 @@ UNAVAILABLE = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,  # of a server that was the primary, or is not yet
-    asyncpg.TargetServerAttributeNotMatched,
     OSError,
     TimeoutError,
 )
