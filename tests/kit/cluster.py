@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from kit.network import Host, network
 from kit.nodes import RabbitNode
@@ -56,14 +57,15 @@ class RabbitCluster:
             CannotBeHad: it does not come to that.
         """
         deadline = monotonic() + _WHOLE_WITHIN
-        while monotonic() < deadline:
+        while True:
             queues = await self._queues(namespace)
             if queues and all(len(each["online"]) == len(self.nodes) for each in queues):
                 return
+            if monotonic() > deadline:
+                raise CannotBeHad(f"the cluster did not become whole: {queues}")
             await asyncio.sleep(_LOOKS_EVERY)
-        raise CannotBeHad(f"the cluster did not become whole: {queues}")
 
-    async def _queues(self, namespace: str) -> list[dict[str, list[str]]]:
+    async def _queues(self, namespace: str) -> list[dict[str, Any]]:
         running = next(node for node in self.nodes if node.running)
         found = await asyncio.to_thread(running.queues)
         return [each for each in found if str(each["name"]).startswith(f"{namespace}.")]
