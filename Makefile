@@ -80,6 +80,14 @@ bench-peers: $(VENV)/.stamp ## Measure Placet beside Restate and DBOS, which it 
 bench-scale: $(VENV)/.stamp ## Measure with a million paused runs, under rising load, long runs, replicas; takes minutes
 	PYTHONPATH=tests $(VENV)/bin/python -m bench.scale $(ARGS)
 
+.PHONY: overload
+overload: $(VENV)/.stamp ## Start ten times as many runs as can be sustained, for a minute, and see what holds
+	PYTHONPATH=tests $(VENV)/bin/python -m bench.overload $(ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.stamp ## Keep a steady load up for HOURS=1, and see what grows
+	PYTHONPATH=tests $(VENV)/bin/python -m bench.soak --hours $(or $(HOURS),1) $(ARGS)
+
 # --- checking
 
 .PHONY: check

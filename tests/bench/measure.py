@@ -58,6 +58,19 @@ def memory() -> dict[str, int]:
     return used
 
 
+def descriptors() -> dict[str, int]:
+    """Open file descriptors by kind of process, but for this one."""
+    used: dict[str, int] = {}
+    for pid, kind in _processes().items():
+        if kind == "driver":
+            continue
+        try:
+            used[kind] = used.get(kind, 0) + len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        except OSError:
+            continue  # it has ended
+    return used
+
+
 def _cpu() -> dict[str, float]:
     """Seconds of CPU by kind of process, ended children included."""
     used: dict[str, float] = {}

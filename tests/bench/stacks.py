@@ -1,5 +1,6 @@
 """What is measured: three service processes on RabbitMQ, or all in one process; Postgres is the same for both."""
 
+import os
 import secrets
 import sys
 from collections.abc import AsyncIterator
@@ -25,6 +26,7 @@ class Stack:
     key: str
     database_url: str
     replicas: tuple[str, ...] = ()  # where more approval services answer
+    namespace: str = ""  # on the broker
 
 
 @asynccontextmanager
@@ -39,7 +41,7 @@ async def on_rabbitmq(
             "PLACET_DATABASE_URL": database_url,
             "PLACET_AMQP_URL": servers.rabbitmq,
             "PLACET_NAMESPACE": f"bench{secrets.token_hex(4)}",
-            "PLACET_LOG_LEVEL": "warning",
+            "PLACET_LOG_LEVEL": os.environ.get("PLACET_LOG_LEVEL", "warning"),
         }
         deciding = {"PLACET_SIGNING_KEY": signing_key, "PLACET_ADMIN_KEY": key}
         executing = {"PLACET_VERIFY_KEYS": public_key(signing_key)}
@@ -54,7 +56,7 @@ async def on_rabbitmq(
                 urls.append(f"http://127.0.0.1:{port}")
         for url in urls:
             await ready(url, "/readyz")
-        yield Stack(urls[0], key, database_url, tuple(urls[1:approvals]))
+        yield Stack(urls[0], key, database_url, tuple(urls[1:approvals]), shared["PLACET_NAMESPACE"])
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ import asyncpg
 from chaos.far_end import FarEnd, far_end
 from chaos.replica import Replica
 from kit.nodes import PostgresNode, RabbitNode, free_ports
-from kit.proxy import proxy
+from kit.proxy import Proxy, proxy
 from kit.simulation import audit
 from placet_approval.handlers import keys
 from placet_contracts.topology import SERVICES, Service
@@ -37,8 +37,23 @@ _ANSWERS_WITHIN = 60.0  # seconds
 _AGAIN_AFTER = 0.1
 REPLICAS: Mapping[Service, int] = {"approval": 2, "executor": 2, "notifier": 1}
 
-# Every message that ever was, for replays; and what a deployment's years do to its rows.
+# Every message that ever was, for replays; and which process has moved a run: each has a role of its own.
 _SCHEMA = """
+CREATE TABLE audit.moves (
+    n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run_id text, fence bigint, was text, status text,
+    lost integer, -- leases
+    by text DEFAULT session_user
+);
+
+CREATE FUNCTION audit.move() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO audit.moves (run_id, fence, was, status, lost)
+    VALUES (NEW.id, NEW.fence, OLD.status, NEW.status, NEW.lost_leases - coalesce(OLD.lost_leases, 0));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER moves_insert AFTER INSERT ON executor.runs FOR EACH ROW EXECUTE FUNCTION audit.move();
+CREATE TRIGGER moves_update AFTER UPDATE ON executor.runs FOR EACH ROW
+    WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION audit.move();
+
 CREATE TABLE audit.messages (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, type text, source text, events text);
 
 CREATE FUNCTION audit.message() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -168,6 +183,9 @@ async def _prepare(servers: Servers, far: FarEnd, folder: Path) -> Stack:
         await migrations.apply(database_url, service)
     conn = await asyncpg.connect(database_url, server_settings=session_settings("approval", "placet chaos"))
     await conn.execute(audit.SCHEMA + _SCHEMA)
+    for service, count in REPLICAS.items():
+        for number in range(count):
+            await conn.execute(f'CREATE ROLE "{service}-{number}" LOGIN SUPERUSER')
     starter = await keys.create(conn, "client", "starter")
     deciders = {f"key:{name}": await keys.create(conn, name, "approver") for name in _names()}
     await conn.close()
@@ -187,15 +205,10 @@ async def _replica(
     more: Mapping[str, str],
 ) -> Replica:
     database_url, amqp_url = made.database_url, made.servers.amqp_url
-    proxies = (
-        {}
-        if not made.servers.proxied
-        else {
-            "postgres": await stack.enter_async_context(proxy("127.0.0.1", made.postgres.port)),
-            "rabbitmq": await stack.enter_async_context(proxy("127.0.0.1", made.rabbitmq.port)),
-        }
-    )
-    if proxies:
+    proxies: dict[str, Proxy] = {}
+    if made.servers.proxied:
+        proxies["postgres"] = await stack.enter_async_context(proxy("127.0.0.1", made.postgres.port))
+        proxies["rabbitmq"] = await stack.enter_async_context(proxy("127.0.0.1", made.rabbitmq.port))
         database_url = f"postgresql://placet@127.0.0.1:{proxies['postgres'].port}/placet"
         amqp_url = f"amqp://guest:guest@127.0.0.1:{proxies['rabbitmq'].port}/"
     [port] = free_ports(1)
@@ -221,7 +234,7 @@ async def _replica(
         },
     }[service]
     environment = {
-        "PLACET_DATABASE_URL": database_url,
+        "PLACET_DATABASE_URL": database_url.replace("//placet@", f"//{service}-{number}@"),
         "PLACET_AMQP_URL": amqp_url,
         "PLACET_NAMESPACE": NAMESPACE,
         "PLACET_HOST": "127.0.0.1",

@@ -178,7 +178,7 @@ async def test_a_bad_event_does_not_hold_up_the_others(sides: dict[Service, Side
     await approval.outbox_empties()
     [kept] = await quarantine.newest(executor.pool, 10)
     assert (kept.type, kept.reason) == ("run.cancel.v1", "we do not like it")
-    assert b'"bad"' in kept.body
+    assert b'"bad"' in (await quarantine.body(executor.pool, kept.id) or b"")
 
 
 async def test_a_refused_event_can_be_taken_in_again(sides: dict[Service, Side]) -> None:
@@ -193,7 +193,7 @@ async def test_a_refused_event_can_be_taken_in_again(sides: dict[Service, Side])
     await eventually(lambda: quarantine.newest(executor.pool, 1))
     [kept] = await quarantine.newest(executor.pool, 10)
 
-    assert await quarantine.retry(executor.pool, kept.id)
+    assert await quarantine.retry(executor.pool, [kept.id])
     await executor.consumer.retry()
     assert [item.id for item in await quarantine.newest(executor.pool, 10)] == [kept.id]
 
@@ -201,7 +201,7 @@ async def test_a_refused_event_can_be_taken_in_again(sides: dict[Service, Side])
     await executor.consumer.retry()
     assert executor.seen == []  # it was refused again, and waits for another word
 
-    assert await quarantine.retry(executor.pool, kept.id)
+    assert await quarantine.retry(executor.pool, [kept.id])
     await executor.consumer.retry()
     assert executor.seen == ["patient"]
     assert await quarantine.newest(executor.pool, 10) == []
@@ -258,7 +258,7 @@ async def test_what_cannot_be_read_is_kept_with_its_bytes(sides: dict[Service, S
     await executor.until(lambda: executor.seen == ["fine"])
     [kept] = await quarantine.newest(executor.pool, 10)
     assert reason in kept.reason
-    assert kept.body == body or reason != "not JSON"
+    assert reason != "not JSON" or await quarantine.body(executor.pool, kept.id) == body
 
 
 async def test_a_forgetful_broker_is_told_again(

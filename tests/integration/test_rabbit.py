@@ -154,7 +154,7 @@ async def test_a_message_that_nobody_survives_is_buried(database_url: str, amqp_
         async with bus.open():
             await eventually(lambda: quarantine.newest(pool, 1))
         [kept] = await quarantine.newest(pool, 10)
-    assert (kept.type, kept.body) == ("dead", b"deadly")
+        assert (kept.type, await quarantine.body(pool, kept.id)) == ("dead", b"deadly")
 
 
 async def delete_queue(amqp_url: str, name: str) -> None:

@@ -33,12 +33,19 @@ def postgres() -> Iterator[str]:
 
 @contextmanager
 def rabbitmq() -> Iterator[str]:
-    """A RabbitMQ with a node, a cookie, ports and folders of its own; its AMQP URL."""
+    """A RabbitMQ of our own; its AMQP URL."""
+    with broker() as node:
+        yield node.url
+
+
+@contextmanager
+def broker() -> Iterator[RabbitNode]:
+    """A RabbitMQ with a node, a cookie, ports and folders of its own."""
     with folder() as own:
         node = RabbitNode(own)
         node.start()
         try:
-            yield node.url
+            yield node
         finally:
             node.kill()
 

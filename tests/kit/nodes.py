@@ -230,22 +230,25 @@ class RabbitNode(_Guarded):
 
     def memory_alarm(self, on: bool) -> None:
         """Raise the alarm that blocks publishers, or end it. Not from an event loop's thread."""
-        self._ctl("set_vm_memory_high_watermark", "0" if on else "0.4")
+        self.control("set_vm_memory_high_watermark", "0" if on else "0.4")
 
     def queues(self) -> list[dict[str, Any]]:
         """Its cluster's queues: ``name``, ``leader``, and the members that are ``online``. Not from a loop's thread."""
-        listed = self._ctl("--quiet", "--formatter", "json", "list_queues", "name", "leader", "online")
+        listed = self.control("--formatter", "json", "list_queues", "name", "leader", "online")
         return cast("list[dict[str, Any]]", json.loads(listed))
 
-    def _ctl(self, *command: str) -> bytes:
-        return subprocess.run(
-            [*self._inside, str(self._program.with_name("rabbitmqctl")), *command],
+    def control(self, *command: str) -> str:
+        """What ``rabbitmqctl`` says. Not from an event loop's thread."""
+        done = subprocess.run(
+            [*self._inside, str(self._program.with_name("rabbitmqctl")), "--quiet", *command],
             check=True,
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            timeout=60,
             env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", **self._environment},
-        ).stdout
+        )
+        return done.stdout.decode()
 
 
 def _remove(folder: Path) -> None:

@@ -39,6 +39,8 @@ class Deployment:
         self.namespace = namespace
         self.lease = timedelta(seconds=5)
         self.concurrency = 64
+        self.approval_options: dict[str, Any] = {}
+        self.executor_options: dict[str, Any] = {}
         self.notifier_options: dict[str, Any] = {}
         self._kind = kind
         self._broker = LocalBroker()
@@ -104,7 +106,7 @@ class Deployment:
             database_url=SecretStr(self.database_url),
             signing_key=SecretStr(self._signing_key),
             admin_key=SecretStr(ADMIN_KEY),
-            database_connections=4,
+            **{"database_connections": 4, **self.approval_options},
         )
 
     def _executor_settings(self) -> ExecutorSettings:
@@ -116,16 +118,15 @@ class Deployment:
             concurrency=self.concurrency,
             retry_backoff=timedelta(milliseconds=10),
             drain=timedelta(seconds=2),
-            database_connections=4,
+            **{"database_connections": 4, **self.executor_options},
         )
 
     def _notifier_settings(self) -> NotifierSettings:
         return NotifierSettings(
             database_url=SecretStr(self.database_url),
-            database_connections=4,
             delivery_backoff=timedelta(milliseconds=20),
             drain=timedelta(seconds=2),
-            **self.notifier_options,
+            **{"database_connections": 4, **self.notifier_options},
         )
 
 

@@ -7,6 +7,7 @@ from kit.ledger import Ledger, ledger, problems
 from placet_approval.chain import GENESIS
 from placet_approval.handlers import keys, sealing
 from placet_approval.store import keys as key_store
+from placet_approval.store import retention
 from placet_runtime import migrations
 from placet_runtime.migrations import Migration
 
@@ -51,6 +52,21 @@ async def test_a_resolution_that_its_entry_contradicts_is_found(history: Ledger,
     await history.tamper(f"UPDATE approvals SET {change}")
 
     assert problems(await history.verify()) == {"contradiction"}
+
+
+async def test_what_retention_deletes_is_noted_and_missed_by_nobody(history: Ledger) -> None:
+    """Approvals from before the audit began as well; one that goes by another hand is found all the same."""
+    kept, *gone = await history.open(3)
+    await history.decide(kept, *gone)
+    async with history.deps.pool.acquire() as conn:
+        old = await conn.fetchval("SELECT run_id FROM approvals ORDER BY opened_at LIMIT 1")
+        await retention.delete(conn, [old, *(f"run-{id}" for id in gone)])
+        assert await conn.fetchval("SELECT count(*) FROM approvals WHERE id = ANY ($1)", gone) == 0
+
+    assert await history.verify() == []
+
+    await history.tamper(f"DELETE FROM approvals WHERE id = '{kept}'")
+    assert problems(await history.verify()) == {"missing transition"}
 
 
 async def test_a_resolution_dated_back_is_found(history: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from placet import PlacetClient, client
-from placet.errors import Conflict, Invalid, NotFound, PlacetError, Unauthorized, Unreachable
+from placet.errors import Conflict, Invalid, NotFound, PlacetError, Unauthorized, Unavailable, Unreachable
 
 APPROVAL = UUID("0196f000-0000-7000-8000-000000000001")
 AT = "2026-01-01T00:00:00Z"
@@ -68,6 +69,12 @@ class Api:
 def problem(status: int, **fields: Any) -> Response:
     body = {"type": "urn:placet:problem:some", "title": "Some", "status": status, "detail": "why"} | fields
     return JSONResponse(body, status_code=status, media_type="application/problem+json")
+
+
+def busy(status: int, retry_after: int) -> Response:
+    answer = problem(status)
+    answer.headers["Retry-After"] = str(retry_after)
+    return answer
 
 
 @pytest.fixture
@@ -132,9 +139,65 @@ async def test_it_gives_up_after_a_while(api: Api, placet: PlacetClient) -> None
     assert len(api.requests) == 10
 
 
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the client waits, without waiting."""
+    waits: list[float] = []
+    clock = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal clock
+        waits.append(seconds)
+        clock += seconds
+
+    monkeypatch.setattr(client, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(client, "monotonic", lambda: clock)
+    return waits
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_it_comes_again_when_the_api_says(
+    api: Api, placet: PlacetClient, slept: list[float], status: int
+) -> None:
+    """However often it is told to, and never before; a little later, so that not all come at once."""
+    api.answers = [busy(status, 2)] * 8
+
+    await placet.start("flow", idempotency_key="key-1")
+
+    assert len(slept) == 8
+    assert all(2 <= pause <= 3 for pause in slept)
+    assert len(set(slept)) > 1
+    assert {headers["idempotency-key"] for headers in api.headers} == {"key-1"}
+
+
+async def test_its_patience_ends(api: Api, placet: PlacetClient, slept: list[float]) -> None:
+    """It says what it was told last, and does not wait for what would come too late."""
+    api.answers = [busy(503, 8)] * 100
+
+    with pytest.raises(Unavailable, match="503 Some: why") as raised:
+        await placet.start("flow")
+
+    assert raised.value.retry_after == 8
+    assert 16 <= sum(slept) <= 30
+
+    slept.clear()
+    api.answers = [busy(503, 3600)]
+    with pytest.raises(Unavailable):
+        await placet.start("flow")
+    assert slept == []
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, Unauthorized), (403, Unauthorized), (404, NotFound), (409, Conflict), (422, Invalid), (413, PlacetError)],
+    [
+        (401, Unauthorized),
+        (403, Unauthorized),
+        (404, NotFound),
+        (409, Conflict),
+        (410, Conflict),
+        (422, Invalid),
+        (413, PlacetError),
+    ],
 )
 async def test_refusals_are_errors_of_their_own(
     api: Api, placet: PlacetClient, status: int, kind: type[PlacetError]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 from collections.abc import AsyncIterator, Mapping
 from time import monotonic
 from types import TracebackType
@@ -12,34 +13,44 @@ from uuid import UUID, uuid4
 import httpx2
 from pydantic_core import to_json
 
-from placet.errors import Conflict, Invalid, NotFound, PlacetError, Unauthorized, Unreachable
+from placet.errors import Conflict, Invalid, NotFound, PlacetError, Unauthorized, Unavailable, Unreachable
 from placet.views import ApprovalStatus, ApprovalView, Run
 from placet_contracts.base import Model
 from placet_contracts.events import RunStatus
 
 M = TypeVar("M", bound=Model)
 
-_ERRORS = {401: Unauthorized, 403: Unauthorized, 404: NotFound, 409: Conflict, 422: Invalid}
+_ERRORS = {401: Unauthorized, 403: Unauthorized, 404: NotFound, 409: Conflict, 410: Conflict, 422: Invalid}
 _LONGEST_WAIT = 30.0  # seconds, of one request
 _TIMEOUT = httpx2.Timeout(10.0, read=_LONGEST_WAIT + 15.0)
 _TRIES = 5
 _BACKOFF = 0.2  # seconds, before the second try; doubles with each
+_BUSY = (429, 503)
+_SPREAD = 0.5  # of what the API asks to wait, so that not all who were refused come back at once
 
 
 class PlacetClient:
     """Starts runs, reads them, decides: ``async with PlacetClient() as placet: ...``.
 
     ``url`` and ``key`` come from ``PLACET_URL`` and ``PLACET_API_KEY`` where they are not given. Every request is
-    made so that a repeat is harmless, and is repeated a few times where the API does not answer.
+    made so that a repeat is harmless, and is repeated a few times where the API does not answer. Where it is too busy
+    and says when to come again, calls come again then, a little spread, for ``patience`` seconds.
 
     Raises:
         PlacetError: from every call, a subclass by status: the API refuses.
+        Unavailable: from every call: it is too busy still.
         Unreachable: from every call: the API does not answer.
     """
 
     def __init__(
-        self, url: str | None = None, key: str | None = None, *, transport: httpx2.AsyncBaseTransport | None = None
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        patience: float = 30.0,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
+        self._patience = patience
         key = key or os.environ.get("PLACET_API_KEY")
         self._http = httpx2.AsyncClient(
             base_url=url or os.environ.get("PLACET_URL") or "http://localhost:8700",
@@ -182,20 +193,31 @@ class PlacetClient:
                 **({"Idempotency-Key": idempotency_key} if idempotency_key is not None else {}),
             },
         )
-        for again in range(_TRIES):
-            last = again == _TRIES - 1
+        deadline = monotonic() + self._patience
+        tries = 0  # of those to which nobody said how long to wait
+        while True:
+            pause: float | None = None
+            failure: PlacetError | Unreachable
             try:
                 response = await self._http.send(request)
             except httpx2.TransportError as error:
-                if last:
-                    raise Unreachable(f"{request.url.host} does not answer: {error!r}") from error
+                failure = Unreachable(f"{request.url.host} does not answer: {error!r}")
+                failure.__cause__ = error
             else:
                 if response.is_success:
                     return response.json()
-                if response.status_code != 503 or last:
-                    raise _problem(response)
-            await asyncio.sleep(_BACKOFF * 2**again)
-        raise AssertionError("unreachable")
+                failure = _problem(response)
+                if not isinstance(failure, Unavailable):
+                    raise failure
+                pause = failure.retry_after
+            if pause is None:
+                pause = _BACKOFF * 2**tries
+                tries += 1
+            else:
+                pause *= 1 + random.uniform(0, _SPREAD)  # noqa: S311
+            if tries == _TRIES or monotonic() + pause > deadline:
+                raise failure
+            await asyncio.sleep(pause)
 
 
 def _path(*parts: str) -> str:
@@ -209,11 +231,18 @@ def _problem(response: httpx2.Response) -> PlacetError:
         problem = None
     if not isinstance(problem, dict):  # not from the API, but from something in front of it
         problem = {"title": response.reason_phrase or "Error", "detail": response.text[:200]}
-    kind = _ERRORS.get(response.status_code, PlacetError)
-    return kind(
-        status=response.status_code,
-        type=str(problem.get("type", "about:blank")),
-        title=str(problem.get("title", "Error")),
-        detail=str(problem.get("detail", "")),
-        problem=problem,
-    )
+    facts: dict[str, Any] = {
+        "status": response.status_code,
+        "type": str(problem.get("type", "about:blank")),
+        "title": str(problem.get("title", "Error")),
+        "detail": str(problem.get("detail", "")),
+        "problem": problem,
+    }
+    if response.status_code in _BUSY:
+        return Unavailable(**facts, retry_after=_seconds(response.headers.get("retry-after")))
+    return _ERRORS.get(response.status_code, PlacetError)(**facts)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """What the API asks to wait; ``None`` for what is no number, as a proxy may send a date."""
+    return float(retry_after) if retry_after is not None and retry_after.isdecimal() else None

@@ -178,11 +178,28 @@ class NotFound(PlacetError):
 
 
 class Conflict(PlacetError):
-    """It is otherwise already: decided, ended, or started with another content."""
+    """It is otherwise already: decided, ended, started with another content, or ended long ago and deleted."""
 
 
 class Invalid(PlacetError):
     """The request does not fit; ``problem["errors"]`` says which fields."""
+
+
+class Unavailable(PlacetError):
+    """The API has too much to do, or does not reach its database; ``retry_after`` is in seconds, where it says so."""
+
+    def __init__(
+        self,
+        status: int,
+        type: str,
+        title: str,
+        detail: str,
+        problem: Mapping[str, Any],
+        *,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(status, type, title, detail, problem)
+        self.retry_after = retry_after
 
 
 class Unreachable(ConnectionError):

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from time import monotonic
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -28,7 +29,8 @@ Handle: TypeAlias = Callable[[Sequence[CloudEvent[Any]]], Awaitable[None]]
 
 MAX_BODY = 4 * 1024 * 1024
 _TRIES = 5
-_RETRIES = 50  # in one round
+_RETRIES = 100  # that are read at a time
+_RETRY_FOR = 20.0  # seconds, in one round
 _GATHER_ACKS = 0.25  # seconds; nobody waits for them, and an outbox sends nothing again for much longer
 
 
@@ -55,15 +57,27 @@ class Consumer:
         bus.subscribe_dead(self._bury)
 
     async def retry(self) -> None:
-        """Take messages in again that an operator wants to be; one that is refused once more stays, with the reason."""
-        for kept in await quarantine.to_retry(self._pool, _RETRIES):
+        """Take messages in again that an operator wants to be; one that is refused once more stays, with the reason.
+
+        As many as there are, for some seconds at most.
+        """
+        deadline = monotonic() + _RETRY_FOR
+        while marked := await quarantine.to_retry(self._pool, _RETRIES):
+            for kept in marked:
+                if monotonic() > deadline:
+                    return
+                await self._retry(kept)
+
+    async def _retry(self, kept: Quarantined) -> None:
+        body = await quarantine.body(self._pool, kept.id)
+        if body is not None:  # it has not been discarded meanwhile
             try:
-                _, refused = await self._take_in(_type(kept), [kept.body])
+                _, refused = await self._take_in(_type(kept, body), [body])
             except UNAVAILABLE:
                 raise
             except Exception as error:
                 log.exception("message.retry_failed", id=str(kept.id))
-                refused = [Refused(kept.type, _reason(error), kept.body)]
+                refused = [Refused(kept.type, _reason(error), body)]
             if refused:
                 await quarantine.refuse_again(self._pool, kept.id, refused[0].reason)
             else:
@@ -179,12 +193,12 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {explain(error) if isinstance(error, ValidationError) else error}"
 
 
-def _type(kept: Quarantined) -> str:
+def _type(kept: Quarantined, body: bytes) -> str:
     """What a message is to be taken in as; for a buried one it says so itself."""
     if kept.type != "dead":
         return kept.type
     try:
-        value = cloudevents.parse(kept.body)[0]
+        value = cloudevents.parse(body)[0]
     except (NotAnEvent, IndexError):
         return kept.type
     return str(value.get("type")) if isinstance(value, dict) else kept.type

@@ -10,8 +10,10 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from placet_contracts.topology import SUBSCRIBERS, Service
-from placet_runtime.bus import Acks, Receive
+from placet_runtime.bus import Acks, BusUnavailable, Receive
 from placet_runtime.pump import Pump
+
+_HELD_BYTES = 32 * 1024 * 1024  # that wait for one subscriber, of one type
 
 
 class LocalBroker:
@@ -73,11 +75,13 @@ class LocalBus:
         await asyncio.gather(*(pump.stop() for pump in pumps.values()))
 
     async def publish(self, type: str, body: bytes) -> None:
-        """Hand over to each subscriber that is there; the outbox keeps it for one that is not."""
+        """Hand over to each subscriber that is there; the outbox keeps it for one that is not, or is far behind."""
         for service in SUBSCRIBERS.get(type, ()):
             bus = self._broker.buses.get(service)
             pump = bus and bus._pumps.get(type)
             if pump:
+                if pump.held > _HELD_BYTES:
+                    raise BusUnavailable(f"{service} has {pump.held} bytes of {type} before it")
                 pump.put(body)
 
     async def acknowledge(self, producer: Service, rows: Sequence[UUID]) -> None:

@@ -1,5 +1,6 @@
 """What an operator and an orchestrator ask of every service: alive, ready, metrics."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from placet_runtime.bus import Bus
 from placet_runtime.loops import Loops
 from placet_runtime.postgres import UNAVAILABLE, Pool
 
+_ANSWERS_WITHIN = 2.0  # seconds
 _SHARE = 20  # of the time, one part at most goes into reading gauges
 
 
@@ -80,7 +82,8 @@ def _services(request: Request) -> Sequence[Operations]:
 
 async def _answers(pool: Pool) -> bool:
     try:
-        await pool.fetchval("SELECT 1", timeout=2)
+        async with asyncio.timeout(_ANSWERS_WITHIN):  # a connection to ask over is a part of it
+            await pool.fetchval("SELECT 1")
     except UNAVAILABLE:
         return False
     return True

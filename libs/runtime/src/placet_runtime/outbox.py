@@ -13,9 +13,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import Self, TypeAlias
 from uuid import UUID
 
 import structlog
@@ -40,7 +41,7 @@ RESEND_AT_MOST_EVERY = timedelta(minutes=10)
 _SWEEP = 100
 _ROW_BYTES = 128 * 1024
 _MESSAGE_BYTES = 512 * 1024
-_HELD = 5_000
+_HELD_BYTES = 32 * 1024 * 1024
 
 RESENT = Counter("placet_outbox_resent_total", "Rows sent again because nobody had acknowledged them", ["service"])
 
@@ -52,6 +53,27 @@ class Outgoing:
     id: UUID
     type: str
     events: bytes
+
+
+@dataclass(slots=True)
+class _Offered:
+    """Rows that were committed and are to be handed to the bus. A bus that is away must not fill the memory."""
+
+    rows: list[Outgoing] = field(default_factory=list)
+    size: int = 0
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, rows: Sequence[Outgoing]) -> None:
+        for row in rows:
+            if self.size < _HELD_BYTES:  # beyond this the sweep takes them from the table
+                self.rows.append(row)
+                self.size += len(row.events)
+        if rows:
+            self.wake.set()
+
+    def take(self) -> list[Outgoing]:
+        rows, self.rows, self.size = self.rows, [], 0
+        return rows
 
 
 def event_id(row: UUID, place: int) -> str:
@@ -74,12 +96,17 @@ class Outbox:
         self._pool = pool
         self._bus = bus
         self._source = source(bus.service)
-        self._offered: list[Outgoing] = []
-        self._wake = asyncio.Event()
+        self._offered = _Offered()
         self._handing_over = asyncio.Lock()
         self._delete: Batcher[Acks, None] = Batcher(self._delete_acknowledged)
         bus.subscribe_acks(self._on_acks)
         bus.on_amnesia(self.send_all_again)
+
+    def over(self, pool: Pool) -> Self:
+        """The same outbox, its transactions on connections of another pool: those need not wait for these."""
+        twin = copy(self)
+        twin._pool = pool
+        return twin
 
     @asynccontextmanager
     async def transaction(self, of: str = "") -> AsyncIterator[tuple[Connection, Emit]]:
@@ -99,13 +126,13 @@ class Outbox:
                 fail.point(f"{of}.before_commit")
             fail.point("outbox.after_commit")
             fail.point(f"{of}.after_commit")
-        self._offer(outgoing)
+        self._offered.add(outgoing)
 
     async def relay(self) -> None:
         """Hand what was committed to the bus, for ever."""
         while True:
-            await self._wake.wait()
-            self._wake.clear()
+            await self._offered.wake.wait()
+            self._offered.wake.clear()
             await self.flush()
 
     async def sweep(self) -> None:
@@ -130,7 +157,7 @@ class Outbox:
     async def flush(self) -> None:
         """Hand over what there is; when this returns, nothing is under way."""
         async with self._handing_over:
-            offered, self._offered = self._offered, []
+            offered = self._offered.take()
             try:
                 await self._publish(offered)
             except BusUnavailable as error:  # the sweep sends them later
@@ -150,12 +177,6 @@ class Outbox:
                 encoded.append(cloudevents.encode(CloudEvent(event_id(id, len(encoded)), self._source, event, time)))
                 size += len(encoded[-1])
             yield Outgoing(id, type, cloudevents.join(encoded))
-
-    def _offer(self, outgoing: Sequence[Outgoing]) -> None:
-        # A bus that is away must not fill the memory: beyond this the sweep takes them from the table.
-        if outgoing and len(self._offered) < _HELD:
-            self._offered.extend(outgoing)
-            self._wake.set()
 
     async def _publish(self, rows: Sequence[Outgoing]) -> None:
         by_type: defaultdict[str, list[bytes]] = defaultdict(list)

@@ -1,7 +1,7 @@
 """Where messages stay that could not be read or were refused: with their bytes and the reason, until somebody looks."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -28,51 +28,113 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A refused message as it is kept."""
+    """A refused message as it is kept, without its bytes: there may be many of them."""
 
     id: UUID
     type: str
     reason: str
-    body: bytes
+    size: int  # bytes
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Messages that were refused for the same reason."""
+
+    type: str
+    reason: str
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which messages: of a type, with a text in their reason; all, where nothing is said."""
+
+    type: str | None = None
+    reason: str | None = None
+
+
+_COLUMNS = "id, type, reason, length(body) AS size, created_at"
+_AT_A_TIME = 16 * 1024 * 1024  # bytes; a statement cannot take more than 1 GB
 
 
 async def add(conn: Connection | Pool, service: Service, refused: Sequence[Refused]) -> None:
     """Keep refused messages. One that comes again with the same reason is kept once."""
-    if not refused:
-        return
+    for part in _parts(refused):
+        rows = await conn.fetch(
+            """
+            INSERT INTO quarantine (id, type, reason, body)
+            SELECT r.id, r.type, r.reason, r.body
+              FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[]) AS r (id, type, reason, body)
+            ON CONFLICT DO NOTHING
+            RETURNING id, type, reason, length(body) AS bytes
+            """,
+            *columns([(_id(item), item.type, _clean(item.reason), item.body) for item in part], 4),
+        )
+        for row in rows:
+            QUARANTINED.labels(service, row["type"]).inc()
+            log.warning("message.quarantined", **{**row, "id": str(row["id"])})
+
+
+async def newest(conn: Connection | Pool, limit: int, *, before: UUID | None = None) -> list[Quarantined]:
+    """The latest ones first, from behind one on."""
     rows = await conn.fetch(
-        """
-        INSERT INTO quarantine (id, type, reason, body)
-        SELECT r.id, r.type, r.reason, r.body
-          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[]) AS r (id, type, reason, body)
-        ON CONFLICT DO NOTHING
-        RETURNING id, type, reason, length(body) AS bytes
+        f"""
+        SELECT {_COLUMNS} FROM quarantine
+         WHERE $2::uuid IS NULL OR (created_at, id) < (SELECT created_at, id FROM quarantine WHERE id = $2)
+         ORDER BY created_at DESC, id DESC LIMIT $1
         """,
-        *columns([(_id(item), item.type, _clean(item.reason), item.body) for item in refused], 4),
-    )
-    for row in rows:
-        QUARANTINED.labels(service, row["type"]).inc()
-        log.warning("message.quarantined", **{**row, "id": str(row["id"])})
-
-
-async def newest(conn: Connection | Pool, limit: int) -> list[Quarantined]:
-    """The latest ones first."""
-    rows = await conn.fetch(
-        "SELECT id, type, reason, body, created_at FROM quarantine ORDER BY created_at DESC, id DESC LIMIT $1", limit
+        limit,
+        before,
     )
     return [Quarantined(**row) for row in rows]
 
 
-async def take(conn: Connection | Pool, id: UUID) -> Quarantined | None:
-    """Remove one and return it."""
-    row = await conn.fetchrow("DELETE FROM quarantine WHERE id = $1 RETURNING id, type, reason, body, created_at", id)
-    return Quarantined(**row) if row else None
+async def kinds(conn: Connection | Pool, limit: int) -> list[Kind]:
+    """What there is, the most frequent reasons first."""
+    rows = await conn.fetch(
+        "SELECT type, reason, count(*) AS messages FROM quarantine GROUP BY type, reason ORDER BY 3 DESC LIMIT $1",
+        limit,
+    )
+    return [Kind(**row) for row in rows]
 
 
-async def retry(conn: Connection | Pool, id: UUID) -> bool:
-    """Have the service take a message in again, soon; whether there is such a message."""
-    return bool(await conn.fetchval("UPDATE quarantine SET retry = true WHERE id = $1 RETURNING true", id))
+async def body(conn: Connection | Pool, id: UUID) -> bytes | None:
+    """The bytes of a message; ``None`` if there is none of this id."""
+    found: bytes | None = await conn.fetchval("SELECT body FROM quarantine WHERE id = $1", id)
+    return found
+
+
+async def take(conn: Connection | Pool, id: UUID) -> bytes | None:
+    """Remove one and return its bytes."""
+    taken: bytes | None = await conn.fetchval("DELETE FROM quarantine WHERE id = $1 RETURNING body", id)
+    return taken
+
+
+async def chosen(conn: Connection | Pool, which: Chosen) -> list[UUID]:
+    """The ids of messages, the oldest first."""
+    rows = await conn.fetch(
+        """
+        SELECT id FROM quarantine
+         WHERE ($1::text IS NULL OR type = $1) AND ($2::text IS NULL OR strpos(reason, $2) > 0)
+         ORDER BY created_at, id
+        """,
+        which.type,
+        which.reason,
+    )
+    return [row["id"] for row in rows]
+
+
+async def discard(conn: Connection | Pool, ids: Sequence[UUID]) -> int:
+    """Remove messages; how many there were."""
+    rows = await conn.fetch("DELETE FROM quarantine WHERE id = ANY ($1::uuid[]) RETURNING id", ids)
+    return len(rows)
+
+
+async def retry(conn: Connection | Pool, ids: Sequence[UUID]) -> int:
+    """Have the service take messages in again, soon; how many there are."""
+    rows = await conn.fetch("UPDATE quarantine SET retry = true WHERE id = ANY ($1::uuid[]) RETURNING id", ids)
+    return len(rows)
 
 
 async def refuse_again(conn: Connection | Pool, id: UUID, reason: str) -> None:
@@ -82,10 +144,22 @@ async def refuse_again(conn: Connection | Pool, id: UUID, reason: str) -> None:
 
 async def to_retry(conn: Connection | Pool, limit: int) -> list[Quarantined]:
     """Messages that are to be taken in again."""
-    rows = await conn.fetch(
-        "SELECT id, type, reason, body, created_at FROM quarantine WHERE retry ORDER BY created_at LIMIT $1", limit
-    )
+    rows = await conn.fetch(f"SELECT {_COLUMNS} FROM quarantine WHERE retry ORDER BY created_at LIMIT $1", limit)
     return [Quarantined(**row) for row in rows]
+
+
+def _parts(refused: Sequence[Refused]) -> Iterator[list[Refused]]:
+    """As many as a statement should take at a time."""
+    part: list[Refused] = []
+    size = 0
+    for item in refused:
+        if part and size + len(item.body) > _AT_A_TIME:
+            yield part
+            part, size = [], 0
+        part.append(item)
+        size += len(item.body)
+    if part:
+        yield part
 
 
 def _clean(reason: str) -> str:

@@ -2,6 +2,9 @@
 
 A queue for each subscription, so that a flood of one kind of event does not delay another. Each service configures
 only its own queues. Names: see `placet_contracts.topology`.
+
+Two connections: a broker that is short of memory reads nothing more from one that publishes, acknowledgements included,
+and would never get rid of what it holds.
 """
 
 import asyncio
@@ -26,6 +29,7 @@ from pydantic import TypeAdapter
 
 from placet_contracts import brokers
 from placet_contracts.cloudevents import BATCH
+from placet_contracts.events import WorkflowStart
 from placet_contracts.topology import SERVICES, Service, ack_queue, dead_queue, queue
 from placet_runtime.bus import Acks, BusUnavailable, Receive
 from placet_runtime.loops import end
@@ -37,6 +41,7 @@ _HEARTBEAT = 10  # seconds; the default of 60 takes three minutes to notice a fr
 _CONNECTS_WITHIN = 5.0  # to each node of a cluster
 _TIMEOUT = 10.0  # of each operation: under a memory or disk alarm the broker would let it wait for ever
 _PREFETCH = 256
+_PREFETCH_STARTS = 64  # anybody publishes them, and they may be as large as the broker lets them
 _DELIVERY_LIMIT = 20
 _QUORUM = {"x-queue-type": "quorum"}
 
@@ -45,7 +50,7 @@ _ERRORS = (AMQPError, AMQPException, ChannelInvalidStateError, OSError, TimeoutE
 
 
 class RabbitBus:
-    """One service's connection to the broker, or to a node of its cluster. See `placet_runtime.bus.Bus`.
+    """One service's side of the broker. See `placet_runtime.bus.Bus`.
 
     ``url`` may name several nodes with commas between them: they are tried in turn, in an order by chance.
     """
@@ -140,14 +145,8 @@ class RabbitBus:
     async def _stay_connected(self) -> None:
         while True:
             try:
-                connection = await aio_pika.connect(
-                    self._nodes[0],
-                    timeout=_TIMEOUT if len(self._nodes) == 1 else _CONNECTS_WITHIN,
-                    heartbeat=_HEARTBEAT,
-                    client_properties={"connection_name": f"placet {self._service}"},
-                )
-                async with connection:
-                    await self._session(connection)
+                async with await self._connect("receives") as receiving, await self._connect("publishes") as publishing:
+                    await self._session(receiving, publishing)
             except _ERRORS as error:
                 log.warning("bus.disconnected", error=f"{error.__class__.__name__}: {error}")
             except Exception:  # whatever it is, a bus that gives up would leave its service deaf
@@ -163,8 +162,16 @@ class RabbitBus:
             await self._stop_pumps()
             await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311
 
-    async def _session(self, connection: AbstractConnection) -> None:
-        """Declare, subscribe, and wait for the connection's end."""
+    async def _connect(self, does: str) -> AbstractConnection:
+        return await aio_pika.connect(
+            self._nodes[0],
+            timeout=_TIMEOUT if len(self._nodes) == 1 else _CONNECTS_WITHIN,
+            heartbeat=_HEARTBEAT,
+            client_properties={"connection_name": f"placet {self._service} {does}"},
+        )
+
+    async def _session(self, receiving: AbstractConnection, publishing: AbstractConnection) -> None:
+        """Declare, subscribe, and wait for the end of one of the connections."""
         lost: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
 
         def closed(channel: AbstractChannel | None, error: BaseException | None) -> None:
@@ -174,14 +181,14 @@ class RabbitBus:
         def unsubscribed(_: object) -> None:  # the channel stays open, and would be deaf for ever
             closed(None, ConnectionError("the broker has ended a subscription: its queue is gone"))
 
-        amnesia = await self._declare(connection)
-        publishing = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        self._events = await publishing.get_exchange(self._namespace, ensure=False)
-        acking = await connection.channel(publisher_confirms=False)
+        amnesia = await self._declare(receiving)
+        telling = await publishing.channel(publisher_confirms=True, on_return_raises=True)
+        self._events = await telling.get_exchange(self._namespace, ensure=False)
+        acking = await publishing.channel(publisher_confirms=False)
         self._acks = await acking.get_exchange(f"{self._namespace}.acks", ensure=False)
-        channels = [publishing, acking]
+        channels = [telling, acking]
         if self._receiving:
-            channels += await self._consume(connection, unsubscribed)
+            channels += await self._consume(receiving, unsubscribed)
         for channel in channels:
             channel.close_callbacks.add(closed)
         self._connected.set()
@@ -250,17 +257,24 @@ class RabbitBus:
         self, connection: AbstractConnection, unsubscribed: Callable[[object], None]
     ) -> list[AbstractChannel]:
         namespace = self._namespace
-        subscriptions = [(queue(namespace, self._service, type), receive) for type, receive in self._receivers.items()]
+        subscriptions = [
+            (
+                queue(namespace, self._service, type),
+                receive,
+                _PREFETCH_STARTS if type == WorkflowStart.type else _PREFETCH,
+            )
+            for type, receive in self._receivers.items()
+        ]
         if self._receive_dead is not None:
-            subscriptions.append((dead_queue(namespace, self._service), self._receive_dead))
+            subscriptions.append((dead_queue(namespace, self._service), self._receive_dead, _PREFETCH_STARTS))
         if self._receive_acks is not None:
-            subscriptions.append((ack_queue(namespace, self._service), self._receive_acknowledgements))
+            subscriptions.append((ack_queue(namespace, self._service), self._receive_acknowledgements, _PREFETCH))
         channels = []
-        for name, receive in subscriptions:
+        for name, receive, prefetch in subscriptions:
             channel = await connection.channel()
-            await channel.set_qos(prefetch_count=_PREFETCH, timeout=_TIMEOUT)
+            await channel.set_qos(prefetch_count=prefetch, timeout=_TIMEOUT)
             (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(unsubscribed)
-            pump: Pump[AbstractIncomingMessage] = Pump(name, receive, body=_body, settle=_ack, limit=_PREFETCH)
+            pump: Pump[AbstractIncomingMessage] = Pump(name, receive, body=_body, settle=_ack, limit=prefetch)
             self._pumps.append(pump)
             source = await channel.get_queue(name, ensure=False)
             await source.consume(_putter(pump), timeout=_TIMEOUT)

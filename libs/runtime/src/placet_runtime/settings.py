@@ -29,7 +29,19 @@ def _database_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _for_ever(value: object) -> object:
+    return None if value == FOR_EVER else _seconds(value)
+
+
+def _positive(keep: timedelta | None) -> timedelta | None:
+    if keep is not None and keep <= timedelta(0):
+        raise ValueError(f"a span of time, or {FOR_EVER}")
+    return keep
+
+
+FOR_EVER = "forever"
 Duration = Annotated[timedelta, BeforeValidator(_seconds)]
+Keep = Annotated[timedelta | None, BeforeValidator(_for_ever), AfterValidator(_positive)]  # None: for ever
 
 
 class ServiceSettings(BaseSettings):
@@ -45,6 +57,8 @@ class ServiceSettings(BaseSettings):
     database_connections: int = Field(default=8, ge=2, le=200)
     host: str = "0.0.0.0"
     migrate: bool = True  # apply outstanding migrations at start
+    retention_quarantine: Keep = timedelta(days=90)
+    retention_every: Duration = Field(default=timedelta(minutes=1), gt=timedelta(0))  # between looks for what is due
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 

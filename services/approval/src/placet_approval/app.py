@@ -1,25 +1,32 @@
 """The approval service, put together: the only place that knows settings and all parts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
 
 from prometheus_client import Gauge
 from starlette.applications import Starlette
 
+from placet_approval.admission import Admission, Limits
+from placet_approval.api import schemas
 from placet_approval.api.access import Access
 from placet_approval.api.dispatch import Api
 from placet_approval.api.operations import Services
 from placet_approval.api.routes import application
+from placet_approval.archive import Archive
 from placet_approval.consumer import HANDLERS
 from placet_approval.deps import Deps
+from placet_approval.domain import Approval as ApprovalState
+from placet_approval.domain import Run
 from placet_approval.handlers import decisions, keys, reading, runs, sealing
+from placet_approval.handlers import retention as rules
 from placet_approval.replicas import CHANNEL, Replicas
 from placet_approval.settings import Settings
 from placet_approval.store import approvals
+from placet_approval.store import runs as run_store
 from placet_approval.waits import Waits
 from placet_runtime import migrations, postgres
 from placet_runtime.batching import Batcher
@@ -29,14 +36,14 @@ from placet_runtime.listener import listen
 from placet_runtime.loops import Loops
 from placet_runtime.operations import Gauges, Operations
 from placet_runtime.outbox import Outbox
+from placet_runtime.postgres import Pool
 from placet_runtime.rabbit import RabbitBus
 from placet_runtime.receipts import Signer
+from placet_runtime.retention import QUARANTINE, Retention, Rule
 
 PENDING = Gauge("placet_approvals_pending", "Approvals that wait for a decision")
 OLDEST = Gauge("placet_approvals_oldest_pending_seconds", "Age of the approval that has waited longest")
 UNSEALED = Gauge("placet_audit_unsealed_seconds", "Age of the oldest row of the audit that is not sealed")
-
-_TELL_HEAD_EVERY = 300  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +53,40 @@ class Approval:
     deps: Deps
     services: Services
     access: Access
+    admission: Admission
     operations: Operations
     public_url: str
 
     @property
     def state(self) -> dict[str, object]:
         """What a lifespan yields for the routes."""
-        return {"services": self.services, "access": self.access, "public_url": self.public_url}
+        return {
+            "services": self.services,
+            "access": self.access,
+            "admission": self.admission,
+            "public_url": self.public_url,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """Connections by what waits for them, so that a flood of one kind of work does not hold up another."""
+
+    deciding: Pool  # who calls, decisions, and whether all is well
+    reading: Pool
+    rest: Pool  # starts, and what other services tell
+
+
+@asynccontextmanager
+async def connect(dsn: str, connections: int) -> AsyncIterator[Pools]:
+    """Pools of that many connections together, three at least."""
+    few = max(1, connections // 4)
+    async with (
+        postgres.connect(dsn, "approval", size=few) as deciding,
+        postgres.connect(dsn, "approval", size=few) as reading,
+        postgres.connect(dsn, "approval", size=max(1, connections - 2 * few)) as rest,
+    ):
+        yield Pools(deciding, reading, rest)
 
 
 @asynccontextmanager
@@ -62,44 +96,48 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
     if settings.migrate:
         await migrations.apply(dsn, "approval")
     loops = Loops()
-    async with postgres.connect(dsn, "approval", size=settings.database_connections) as pool:
+    async with connect(dsn, settings.database_connections) as pools:
         waits = Waits(stopping)
-        outbox = Outbox(pool, bus)
+        outbox = Outbox(pools.rest, bus)
         signer = Signer(settings.signing_key.get_secret_value())
-        others = Replicas(pool, waits.changed)
+        others = Replicas(pools.rest, waits.changed)
 
         def changed(ids: Iterable[str | UUID]) -> None:
             moved = [str(id) for id in ids]
             waits.changed(moved)
             others.tell(moved)
 
-        deps = Deps(pool=pool, outbox=outbox, signer=signer, changed=changed)
-        consumer = Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
+        deps = Deps(pool=pools.reading, outbox=outbox, signer=signer, changed=changed)
+        deciding = replace(deps, outbox=outbox.over(pools.deciding))
+        consumer = Consumer(bus, pools.rest, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
 
-        async def refresh() -> None:
-            async with pool.acquire() as conn:
-                pending, oldest = await approvals.counts(conn)
-                UNSEALED.set(await sealing.unsealed_seconds(conn))
-            PENDING.set(pending)
-            OLDEST.set(oldest)
+        admission = Admission(
+            Limits(settings.max_starts, settings.max_starts_bytes, settings.max_waiting_runs or None),
+            partial(_count_waiting, pools.rest),
+        )
 
-        async def tell_head() -> None:
-            while True:
-                await sealing.tell(deps)
-                await asyncio.sleep(_TELL_HEAD_EVERY)
+        retention = Retention(
+            pools.rest,
+            "approval",
+            [(_runs(settings), settings.retention_runs), (QUARANTINE, settings.retention_quarantine)],
+            settings.retention_every,
+        )
 
         await sealing.align(deps)
+        gauges = Gauges(partial(_refresh, pools.reading))
         async with bus.open():
             loops.forever("relay", outbox.relay)
             loops.every("sweep", 1, outbox.sweep)
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
+            loops.every("count waiting", 0.5, admission.look)
+            loops.forever("retention", retention.run)
             loops.every("expire", 0.5, partial(decisions.expire, deps))
             loops.forever("tell replicas", others.relay)
             loops.every("count replicas", 5, others.look)
             loops.forever("hear replicas", partial(listen, dsn, "approval", CHANNEL, others.hear))
             loops.every("seal", 1, partial(sealing.seal, deps))
-            loops.forever("head", tell_head)
+            loops.forever("head", partial(sealing.keep_telling, deps))
             async with loops.running():
                 try:
                     yield Approval(
@@ -110,14 +148,15 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                             run=Batcher(partial(reading.get_runs, deps)),
                             approval=Batcher(partial(reading.get_approvals, deps)),
                             start=Batcher(partial(runs.start, deps)),
-                            decide=Batcher(partial(decisions.decide, deps)),
+                            decide=Batcher(partial(decisions.decide, deciding)),
                         ),
                         access=Access(
-                            keys=Batcher(partial(keys.identify, pool)),
+                            keys=Batcher(partial(keys.identify, pools.deciding)),
                             admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
                             max_body=settings.max_body,
                         ),
-                        operations=Operations(pool, bus, loops, Gauges(refresh), needs_bus=False),
+                        admission=admission,
+                        operations=Operations(pools.deciding, bus, loops, gauges, needs_bus=False),
                         public_url=settings.public_url.rstrip("/"),
                     )
                 finally:
@@ -127,6 +166,36 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                     with suppress(*postgres.UNAVAILABLE):
                         await sealing.seal(deps)
                         await sealing.tell(deps)
+
+
+async def _count_waiting(pool: Pool, limit: int) -> int:
+    async with pool.acquire() as conn:
+        return await run_store.count_waiting(conn, limit)
+
+
+async def _refresh(pool: Pool) -> None:
+    async with pool.acquire() as conn:
+        pending, oldest = await approvals.counts(conn)
+        unsealed = await sealing.unsealed_seconds(conn)
+    PENDING.set(pending)
+    OLDEST.set(oldest)
+    UNSEALED.set(unsealed)
+
+
+def _runs(settings: Settings) -> Rule:
+    """How runs are deleted: written to the archive before, where there is one."""
+    if settings.retention_archive is None:
+        return rules.RUNS
+    archive = Archive(settings.retention_archive, _line)
+    return replace(rules.RUNS, delete=partial(rules.delete_runs, archive=archive.write))
+
+
+def _line(run: Run, approvals: Sequence[ApprovalState]) -> bytes:
+    line = schemas.ArchivedRun(
+        run=schemas.RunView.model_validate(run),
+        approvals=[schemas.ApprovalView.model_validate(approval) for approval in approvals],
+    )
+    return line.model_dump_json(by_alias=True).encode()
 
 
 def build(settings: Settings, stopping: asyncio.Event) -> Api:

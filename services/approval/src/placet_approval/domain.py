@@ -238,6 +238,21 @@ class AlreadyEnded(ApprovalError):
         self.status = status
 
 
+class RunDeleted(ApprovalError):
+    """Raised when the id of a run is used again that ended long ago and was deleted."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id} ended long ago and was deleted; its id is not given again")
+
+
+class Overloaded(ApprovalError):
+    """Raised for a start that comes while too many others are under way or wait. Nothing of it was done."""
+
+    def __init__(self, why: str, retry_after: int) -> None:
+        super().__init__(f"{why}; nothing was started: try again after {retry_after} s")
+        self.retry_after = retry_after
+
+
 class KeyNameTaken(ApprovalError):
     """Raised when an API key's name was used before; names stay unique, so that history stays clear."""
 

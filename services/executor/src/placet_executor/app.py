@@ -19,6 +19,7 @@ from placet_executor.handlers import leases
 from placet_executor.handlers.changes import DUE
 from placet_executor.settings import Settings
 from placet_executor.slots import Slots
+from placet_executor.store import retention as rules
 from placet_executor.store import runs
 from placet_executor.worker import Worker
 from placet_runtime import migrations, postgres
@@ -30,6 +31,7 @@ from placet_runtime.operations import Gauges, Operations
 from placet_runtime.outbox import Outbox
 from placet_runtime.rabbit import RabbitBus
 from placet_runtime.receipts import Verifier
+from placet_runtime.retention import QUARANTINE, Retention
 
 RUNS = Gauge("placet_runs", "Runs that wait or run now; ended and paused ones are not counted", ["state"])
 
@@ -64,6 +66,13 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
         worker = Worker(deps, slots)
         consumer = Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
 
+        retention = Retention(
+            pool,
+            "executor",
+            [(rules.RUNS, settings.retention_runs), (QUARANTINE, settings.retention_quarantine)],
+            settings.retention_every,
+        )
+
         async def refresh() -> None:
             async with pool.acquire() as conn:
                 counts = await runs.counts(conn)
@@ -80,6 +89,7 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
             loops.every("register", 5, partial(leases.register, deps))
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
+            loops.forever("retention", retention.run)
             loops.every("reconcile", 1, partial(leases.reconcile, deps))
             loops.forever("listen", partial(listen, dsn, "executor", DUE, lambda _: slots.wake()))
             async with relaying.running():

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from placet_runtime.receipts import Verifier
-from placet_runtime.settings import Duration, ServiceSettings
+from placet_runtime.settings import Duration, Keep, ServiceSettings
 
 
 def _public_keys(text: str) -> str:
@@ -25,4 +25,5 @@ class Settings(ServiceSettings):
     concurrency: int = Field(default=256, ge=1, le=10_000)  # passes at a time
     lease: Duration = timedelta(seconds=30)
     retry_backoff: Duration = timedelta(seconds=1)  # before the first retry; doubles with each
+    retention_runs: Keep = None  # after their end
     drain: Duration = timedelta(seconds=25)  # that handlers get to finish at SIGTERM

@@ -10,6 +10,7 @@ from functools import partial
 from prometheus_client import Gauge
 from starlette.applications import Starlette
 
+from placet_notifier import retention as rules
 from placet_notifier import store
 from placet_notifier.api import ROUTES
 from placet_notifier.channels import email, slack, webhook
@@ -26,6 +27,7 @@ from placet_runtime.operations import Gauges, Operations
 from placet_runtime.outbox import Outbox
 from placet_runtime.postgres import UNAVAILABLE
 from placet_runtime.rabbit import RabbitBus
+from placet_runtime.retention import QUARANTINE, Retention
 
 DUE = Gauge("placet_deliveries_due", "Deliveries that wait to be tried now")
 
@@ -61,6 +63,13 @@ async def service(settings: Settings, bus: Bus) -> AsyncIterator[Notifier]:
         worker = Worker(deps)
         consumer = Consumer(bus, pool, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
 
+        retention = Retention(
+            pool,
+            "notifier",
+            [(rules.DELIVERIES, settings.retention_deliveries), (QUARANTINE, settings.retention_quarantine)],
+            settings.retention_every,
+        )
+
         async def refresh() -> None:
             with suppress(*UNAVAILABLE):
                 DUE.set(await store.count_due(pool))
@@ -71,6 +80,7 @@ async def service(settings: Settings, bus: Bus) -> AsyncIterator[Notifier]:
             loops.every("sweep", 1, deps.outbox.sweep)
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
+            loops.forever("retention", retention.run)
             loops.every("deliver", 0, worker.round)
             try:
                 yield Notifier(deps, Operations(pool, bus, loops, Gauges(refresh)))

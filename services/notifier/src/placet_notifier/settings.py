@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, FilePath, SecretStr
 
 from placet_contracts.destinations import WebUrl
-from placet_runtime.settings import Duration, ServiceSettings
+from placet_runtime.settings import Duration, Keep, ServiceSettings
 
 _ENOUGH = timedelta(milliseconds=1)
 
@@ -36,4 +36,5 @@ class Settings(ServiceSettings):
     delivery_backoff: Duration = Field(default=timedelta(seconds=5), ge=_ENOUGH)  # doubles with each try, to 15 min
     delivery_timeout: Duration = Field(default=timedelta(seconds=30), ge=_ENOUGH)  # of one send
     delivery_concurrency: int = Field(default=32, ge=1, le=1000)
+    retention_deliveries: Keep = timedelta(days=30)  # from their beginning, once they have ended
     drain: Duration = timedelta(seconds=10)  # that sends under way get to finish at SIGTERM

@@ -29,6 +29,7 @@ async def record(conn: Connection, drafts: Sequence[Draft]) -> list[Change]:
         SELECT n.id, n.approval_id, n.run_id, n.channel, n.destination, n.payload
           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::json[], $6::json[])
             AS n (id, approval_id, run_id, channel, destination, payload)
+         WHERE NOT EXISTS (SELECT FROM deleted_deliveries AS gone WHERE gone.id = n.id)
             ON CONFLICT (id) DO NOTHING
         RETURNING d.id, d.seq, d.run_id, d.approval_id, d.destination, d.status, d.attempts, d.error, now() AS at
         """,

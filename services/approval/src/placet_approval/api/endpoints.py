@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from placet_approval.admission import Admission
 from placet_approval.api import problems
 from placet_approval.api.access import Access
 from placet_approval.domain import Action, Caller
@@ -41,9 +42,34 @@ class Endpoint:
     status: int = 200
     problems: tuple[int, ...] = ()
     headers: tuple[str, ...] = ()
+    sheds: bool = False  # refused under overload
 
     async def serve(self, request: Request) -> Response:
+        """The answer, problems included.
+
+        Raises:
+            ApprovalError: something that a caller can expect to be told.
+        """
         access: Access = request.state.access
+        size = _announced(request, access.max_body)
+        if size > access.max_body:
+            return problems.too_large(access.max_body)
+        if not self.sheds:
+            call = await self._read(request, access)
+        else:
+            admission: Admission = request.state.admission
+            admission.check(size)
+            with admission.reading(size):
+                call = await self._read(request, access)
+        if isinstance(call, Response):
+            return call
+        answer = await self.handle(call)
+        if isinstance(answer, Response):
+            return answer
+        return respond(answer, self.status)
+
+    async def _read(self, request: Request, access: Access) -> Call | Response:
+        """A request that may be made and fits; or why not."""
         caller = await access.identify(request.headers.get("authorization"))
         if caller is None:
             return problems.unauthorized()
@@ -62,10 +88,7 @@ class Endpoint:
                 _require_one_meaning(raw)
         except ValueError as error:
             return problems.respond(problems.invalid(error))
-        answer = await self.handle(Call(request, caller, body, query))
-        if isinstance(answer, Response):
-            return answer
-        return respond(answer, self.status)
+        return Call(request, caller, body, query)
 
 
 def respond(answer: Model, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -101,6 +124,14 @@ _STRICT = json.JSONDecoder(object_pairs_hook=_once_each, parse_float=_finite, pa
 def _query(request: Request) -> dict[str, str]:
     raw: bytes = request.scope["query_string"]
     return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True)) if raw else {}
+
+
+def _announced(request: Request, most: int) -> int:
+    """Bytes of the body: as the client says, or as many as are taken where it does not say."""
+    length = request.headers.get("content-length")
+    if length is not None and length.isdecimal():
+        return int(length)
+    return most if "transfer-encoding" in request.headers else 0
 
 
 async def _read(request: Request, limit: int) -> bytes | None:

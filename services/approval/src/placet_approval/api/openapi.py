@@ -85,7 +85,8 @@ _MEANINGS = {
     403: "The key's role may not do this",
     404: "Not there",
     409: "It is otherwise already",
+    410: "It ended long ago, and was deleted",
     413: "Too large",
     422: "The request does not fit",
-    503: "The database does not answer",
+    503: "Too many starts at a time, or the database does not answer; see Retry-After",
 }

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
+from placet_approval.admission import Admission
 from placet_approval.api import problems, schemas
 from placet_approval.api.endpoints import Call, Endpoint, respond
 from placet_approval.deps import Deps
@@ -54,12 +55,17 @@ async def start_run(call: Call) -> Model | Response:
         idempotency_key=key,
     )
     services = _services(call)
+    admission: Admission = call.request.state.admission
     query: schemas.RunWaitQuery = call.query
     run: Run | None = None
 
     async def look() -> Run:
         nonlocal run
-        run = await (services.start.submit(start) if run is None else services.run.submit(start.run_id))
+        if run is None:
+            with admission.committing(len(input)):
+                run = await services.start.submit(start)
+        else:
+            run = await services.run.submit(start.run_id)
         return run
 
     def done(run: Run) -> bool:
@@ -167,8 +173,9 @@ ENDPOINTS: Sequence[Endpoint] = (
         body=schemas.StartRun,
         query=schemas.RunWaitQuery,
         status=202,
-        problems=(409, 413, 422),
+        problems=(409, 410, 413, 422),
         headers=("Idempotency-Key",),
+        sheds=True,
     ),
     Endpoint("GET", "/v1/runs", "read", list_runs, schemas.RunPage, query=schemas.RunsQuery, problems=(422,)),
     Endpoint(

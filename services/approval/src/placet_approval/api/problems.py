@@ -17,7 +17,9 @@ from placet_approval.domain import (
     ContentChanged,
     KeyReused,
     NotFound,
+    Overloaded,
     RunContradicted,
+    RunDeleted,
 )
 from placet_runtime.postgres import UNAVAILABLE
 
@@ -28,8 +30,10 @@ _TYPES: dict[type[ApprovalError], tuple[str, int]] = {
     AlreadyResolved: ("already-resolved", 409),
     ContentChanged: ("content-changed", 409),
     RunContradicted: ("run-contradicted", 409),
+    RunDeleted: ("run-deleted", 410),
     AlreadyEnded: ("already-ended", 409),
     KeyReused: ("idempotency-key-reused", 422),
+    Overloaded: ("overloaded", 503),
 }
 
 
@@ -91,7 +95,7 @@ def bad_cursor() -> Response:
 
 def on_approval_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApprovalError)
-    return respond(of(error))
+    return respond(of(error), {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else None)
 
 
 def on_http_exception(request: Request, error: Exception) -> Response:

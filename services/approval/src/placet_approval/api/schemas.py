@@ -153,6 +153,13 @@ class ApprovalView(View):
     timeline: list[TimelineEntry]
 
 
+class ArchivedRun(View):
+    """A run that ended, with its approvals, as a line of the archive."""
+
+    run: RunView
+    approvals: list[ApprovalView]
+
+
 class RunPage(Model):
     """Some runs, the newest first; ``nextCursor`` leads to the next page, and is null on the last."""
 

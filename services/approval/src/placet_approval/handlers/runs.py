@@ -13,6 +13,7 @@ from placet_approval.domain import (
     NotFound,
     Run,
     RunContradicted,
+    RunDeleted,
     Start,
 )
 from placet_approval.handlers.resolving import count, resolved
@@ -41,10 +42,17 @@ async def start(deps: Deps, starts: Sequence[Start]) -> list[Run | ApprovalError
         )
         known: dict[str, Run] = {}
         keyed: dict[tuple[str, str], Run] = {}
+        gone: set[str] = set()
         if len(new) < len(starts):
             known = await store.get(conn, [start.run_id for start in starts])
             keyed = await store.by_key(conn, starts)
-    return [_found(start, new.get(start.run_id), known, keyed) for start in starts]
+            gone = await store.deleted(conn, [start.run_id for start in starts])
+    return [
+        RunDeleted(start.run_id)
+        if start.run_id in gone and start.run_id not in known
+        else _found(start, new.get(start.run_id), known, keyed)
+        for start in starts
+    ]
 
 
 async def cancel(deps: Deps, run_id: str, by: Caller) -> Run:

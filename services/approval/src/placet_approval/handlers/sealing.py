@@ -1,5 +1,6 @@
 """Sealing the audit: a loop chains what has been committed since, many rows at a time."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import structlog
@@ -16,6 +17,7 @@ log = structlog.get_logger()
 SEALED = Counter("placet_audit_sealed_total", "Rows of the audit that were sealed")
 
 _BATCH = 500
+_TELL_EVERY = 300  # seconds
 
 
 async def seal(deps: Deps) -> None:
@@ -43,6 +45,13 @@ async def tell(deps: Deps) -> None:
     """Log the head, so that it is kept where the database's administrators do not reach."""
     end = await get_head(deps)
     log.info("audit.head", seq=end.seq, hash=end.hash, seal=end.seal)
+
+
+async def keep_telling(deps: Deps) -> None:
+    """Log the head at intervals, for ever."""
+    while True:
+        await tell(deps)
+        await asyncio.sleep(_TELL_EVERY)
 
 
 async def get_head(deps: Deps) -> Head:

@@ -13,7 +13,7 @@ from placet_approval.store.conditions import Conditions
 from placet_contracts.events import ApprovalRequested
 from placet_runtime.postgres import Connection, columns
 
-_COLUMNS = """a.id, a.run_id, a.workflow, a.version, a.gate, a.status, a.title, a.message, a.context, a.input,
+COLUMNS = """a.id, a.run_id, a.workflow, a.version, a.gate, a.status, a.title, a.message, a.context, a.input,
               a.digest, a.requested_by, a.notified, a.opened_at, a.expires_at, a.resolved_at, a.resolved_by,
               a.channel, a.comment"""
 
@@ -27,7 +27,8 @@ _NOTE_RESOLVED = audit.noted(f"SELECT {audit.RESOLVED} FROM resolved")
 async def open_approvals(conn: Connection, requests: Sequence[ApprovalRequested]) -> list[Approval]:
     """Open what is asked for and was not opened before; one whose run is cancelled or has ended opens as cancelled.
 
-    The runs' rows are there already, and locked against a cancellation at the same time.
+    The runs' rows are there already, and locked against a cancellation at the same time. Nothing opens for one that was
+    deleted.
     """
     rows = await conn.fetch(
         f"""
@@ -47,8 +48,9 @@ async def open_approvals(conn: Connection, requests: Sequence[ApprovalRequested]
                AS s (id, run_id, workflow, version, gate, title, message, context, input, digest, requested_by,
                      notified, expires_in)
           LEFT JOIN gone ON gone.id = s.run_id
+         WHERE NOT EXISTS (SELECT FROM deleted_runs AS d WHERE d.id = s.run_id)
         ON CONFLICT DO NOTHING
-        RETURNING {_COLUMNS}),
+        RETURNING {COLUMNS}),
         {_NOTE_OPENED}
         SELECT * FROM opened
         """,
@@ -73,7 +75,7 @@ async def settle(conn: Connection, decisions: Sequence[Decision]) -> list[Approv
           FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
                AS d (id, outcome, actor, channel, comment, digest)
          WHERE a.id = d.id AND a.status = 'pending' AND (d.digest IS NULL OR d.digest = a.digest)
-        RETURNING {_COLUMNS}),
+        RETURNING {COLUMNS}),
         {_NOTE_RESOLVED}
         SELECT * FROM resolved
         """,
@@ -98,7 +100,7 @@ async def cancel_of_runs(conn: Connection, runs: Sequence[tuple[str, str]]) -> l
            SET status = 'cancelled', resolved_by = c.by, resolved_at = now(), channel = 'run'
           FROM unnest($1::text[], $2::text[]) AS c (run_id, by)
          WHERE a.run_id = c.run_id AND a.status = 'pending'
-        RETURNING {_COLUMNS}),
+        RETURNING {COLUMNS}),
         {_NOTE_RESOLVED}
         SELECT * FROM resolved
         """,
@@ -119,7 +121,7 @@ async def expire(conn: Connection, limit: int) -> list[Approval]:
                  ORDER BY expires_at LIMIT $1
                    FOR UPDATE SKIP LOCKED) AS due
          WHERE a.id = due.id
-        RETURNING {_COLUMNS}),
+        RETURNING {COLUMNS}),
         {_NOTE_RESOLVED}
         SELECT * FROM resolved
         """,
@@ -131,7 +133,7 @@ async def expire(conn: Connection, limit: int) -> list[Approval]:
 
 async def get(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Approval]:
     """Approvals by id."""
-    rows = await conn.fetch(f"SELECT {_COLUMNS} FROM approvals AS a WHERE a.id = ANY ($1::uuid[])", ids)
+    rows = await conn.fetch(f"SELECT {COLUMNS} FROM approvals AS a WHERE a.id = ANY ($1::uuid[])", ids)
     return {row["id"]: Approval(**row) for row in rows}
 
 
@@ -156,7 +158,7 @@ async def page(
         conditions.add("(a.opened_at, a.id) < ({}, {})", *after)
     rows = await conn.fetch(
         f"""
-        SELECT {_COLUMNS} FROM approvals AS a
+        SELECT {COLUMNS} FROM approvals AS a
         {conditions.where}
          ORDER BY a.opened_at DESC, a.id DESC LIMIT {int(limit)}
         """,

@@ -35,6 +35,14 @@ _NOTED = """
                       'key.revoked')
 """
 
+# What retention has deleted is not there any more, and was.
+_DELETED = """
+    SELECT coalesce(e.approval, e.run) AS id, e.opened_at, e.resolved_at
+      FROM audit AS a, json_to_recordset(a.entries)
+           AS e (kind text, approval text, run text, opened_at timestamptz, resolved_at timestamptz)
+     WHERE e.kind IN ('deleted', 'run.deleted')
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
@@ -66,9 +74,10 @@ async def beginnings(conn: Connection) -> list[Beginning]:
 async def before(conn: Connection, began: datetime) -> tuple[int, int]:
     """How many approvals have opened, and how many were resolved, before then."""
     row = await conn.fetchrow(
-        """
+        f"""
         SELECT count(*) FILTER (WHERE opened_at < $1) AS opened, count(*) FILTER (WHERE resolved_at < $1) AS resolved
-          FROM approvals
+          FROM (SELECT opened_at, resolved_at FROM approvals
+                UNION ALL SELECT opened_at, resolved_at FROM ({_DELETED}) AS d) AS were
         """,
         began,
     )
@@ -80,7 +89,9 @@ async def gaps(conn: Connection, began: datetime) -> AsyncIterator[Finding]:
     query = f"""
         SELECT kind, id, h.facts AS happened, n.facts AS noted, h.due
           FROM ({_HAPPENED}) AS h FULL JOIN ({_NOTED}) AS n USING (kind, id)
-         WHERE (n.facts IS NULL AND h.due) OR h.facts IS NULL OR (n.facts IS NOT NULL AND h.facts <> n.facts)
+         WHERE (n.facts IS NULL AND h.due)
+            OR (h.facts IS NULL AND id NOT IN (SELECT id FROM ({_DELETED}) AS d))
+            OR (n.facts IS NOT NULL AND h.facts <> n.facts)
     """
     async for row in conn.cursor(query, began, prefetch=200):
         name = f"{row['kind']} {row['id']}"

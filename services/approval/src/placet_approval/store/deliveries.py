@@ -7,13 +7,18 @@ from placet_runtime.postgres import Connection, columns
 
 
 async def follow(conn: Connection, changes: Sequence[DeliveryChanged]) -> None:
-    """Show deliveries as these changes tell of them, where they are news. At most one change of each delivery."""
+    """Show deliveries as these changes tell of them, where they are news. At most one change of each delivery.
+
+    What belongs to a run that was deleted is left out.
+    """
     await conn.execute(
         """
         INSERT INTO deliveries AS d (id, approval_id, run_id, channel, recipient, status, attempts, error, seq,
                                      changed_at)
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[],
                              $8::text[], $9::bigint[], $10::timestamptz[])
+                      AS c (id, approval_id, run_id, channel, recipient, status, attempts, error, seq, changed_at)
+         WHERE NOT EXISTS (SELECT FROM deleted_runs WHERE deleted_runs.id = c.run_id)
         ON CONFLICT (id) DO UPDATE
            SET status = excluded.status, attempts = excluded.attempts, error = excluded.error, seq = excluded.seq,
                changed_at = excluded.changed_at

@@ -30,13 +30,14 @@ _NOTE_CANCELLED = audit.noted(
 
 
 async def start(conn: Connection, starts: Sequence[Start]) -> list[Run]:
-    """Write down runs that are new, by id and by idempotency key."""
+    """Write down runs that are new, by id and by idempotency key; one that was deleted is not new."""
     rows = await conn.fetch(
         f"""
         INSERT INTO runs AS r (id, workflow, version, status, input, requested_by, started_by, idempotency_key)
         SELECT s.id, s.workflow, s.version, 'ready', s.input::json, s.started_by, s.started_by, s.idempotency_key
           FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[])
                AS s (id, workflow, version, input, started_by, idempotency_key)
+         WHERE NOT EXISTS (SELECT FROM deleted_runs AS d WHERE d.id = s.id)
         ON CONFLICT DO NOTHING
         RETURNING {_COLUMNS}
         """,
@@ -46,6 +47,12 @@ async def start(conn: Connection, starts: Sequence[Start]) -> list[Run]:
         ),
     )
     return [Run(**row) for row in rows]
+
+
+async def deleted(conn: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of these runs that ended long ago and were deleted, or are about to be."""
+    rows = await conn.fetch("SELECT id FROM deleted_runs WHERE id = ANY ($1::text[])", ids)
+    return {row["id"] for row in rows}
 
 
 async def by_key(conn: Connection, starts: Sequence[Start]) -> dict[tuple[str, str], Run]:
@@ -96,6 +103,18 @@ async def page(
     return [_run(row) for row in rows]
 
 
+async def count_waiting(conn: Connection, limit: int) -> int:
+    """How many runs wait for their first pass, as far as is known here; counts up to ``limit``."""
+    counted: int = await conn.fetchval(
+        """
+        SELECT count(*)
+          FROM (SELECT FROM runs WHERE status = 'ready' AND attempt = 1 AND NOT parked LIMIT $1) AS waiting
+        """,
+        limit,
+    )
+    return counted
+
+
 async def follow(conn: Connection, changes: Sequence[RunChanged]) -> list[tuple[str, RunStatus, str | None]]:
     """Show runs as these changes tell of them, where they are news; (id, status, cancelled by) of those.
 
@@ -114,6 +133,7 @@ async def follow(conn: Connection, changes: Sequence[RunChanged]) -> list[tuple[
                       $14::timestamptz[], $15::boolean[])
                AS c (id, workflow, version, status, seq, attempt, parked, gate, output, error, input, requested_by,
                      created_at, at, ended)
+         WHERE NOT EXISTS (SELECT FROM deleted_runs AS d WHERE d.id = c.id)
         ON CONFLICT (id) DO UPDATE
            SET workflow = excluded.workflow, version = excluded.version, status = excluded.status,
                seq = excluded.seq, attempt = excluded.attempt, parked = excluded.parked, gate = excluded.gate,
@@ -132,7 +152,8 @@ async def follow(conn: Connection, changes: Sequence[RunChanged]) -> list[tuple[
 async def pause(conn: Connection, requests: Sequence[ApprovalRequested]) -> None:
     """Show runs as paused, where that is news, and write down those that are heard of for the first time.
 
-    Every one of them has a row afterwards, which stays locked against a cancellation until the transaction ends.
+    Every one of them has a row afterwards, unless it was deleted; the row stays locked against a cancellation until the
+    transaction ends.
     """
     await conn.execute(
         """
@@ -142,6 +163,7 @@ async def pause(conn: Connection, requests: Sequence[ApprovalRequested]) -> None
           FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::integer[], $6::text[], $7::text[],
                       $8::text[], $9::timestamptz[])
                AS p (id, workflow, version, seq, attempt, gate, input, requested_by, at)
+         WHERE NOT EXISTS (SELECT FROM deleted_runs AS d WHERE d.id = p.id)
         ON CONFLICT (id) DO UPDATE
            SET workflow = excluded.workflow, version = excluded.version, status = 'paused', seq = excluded.seq,
                attempt = excluded.attempt, parked = false, gate = excluded.gate, error = NULL,

@@ -46,10 +46,11 @@ async def on_approval_resolved(deps: Deps, events: Sequence[CloudEvent[ApprovalR
             if len(resolved) < len(resolutions):
                 left = [r for r in resolutions if (r.run_id, r.gate) not in resolved]
                 known = await history.outcomes(conn, left)
+                gone = await history.deleted(conn, [r.run_id for r in left if r.approval_id not in known])
                 refused += [
                     Refused(ApprovalResolved.type, reason, bodies[r.approval_id])
                     for r in left
-                    if (reason := _misfit(r, known.get(r.approval_id))) is not None
+                    if r.run_id not in gone and (reason := _misfit(r, known.get(r.approval_id))) is not None
                 ]
             await quarantine.add(conn, "executor", refused)
         deps.hands.execute(claimed)

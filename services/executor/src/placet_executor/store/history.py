@@ -91,7 +91,7 @@ async def resolve_gates(
     """Resolve gates that are open and ask for just what was reviewed, and move on the runs that are paused at them.
 
     Returns the (run id, gate) that were resolved; the runs that moved; and those that the worker has taken instead,
-    as it offered: what these have behind them is not read.
+    as it offered: what these have behind them is not read. Those that wait for a slot go before runs that began later.
     """
     rows = await conn.fetch(
         f"""
@@ -110,7 +110,7 @@ async def resolve_gates(
                       s.error, s.place),
         moved AS (
             UPDATE runs AS r
-               SET status = CASE WHEN mine THEN 'running' ELSE m.status END, gate = NULL, due_at = now(),
+               SET status = CASE WHEN mine THEN 'running' ELSE m.status END, gate = NULL, due_at = r.created_at,
                    seq = r.seq + CASE WHEN mine THEN 0 ELSE 1 END, fence = r.fence + mine::integer,
                    worker = CASE WHEN mine THEN $14 END, lease_until = CASE WHEN mine THEN now() + $17::interval END,
                    announced = false, error = CASE WHEN m.status = 'rejected' THEN m.error::json END,
@@ -160,6 +160,12 @@ async def resolve_gates(
         elif row["status"] is not None:
             moved.append(Change(**{fact: row[fact] for fact in CHANGED}))
     return resolved, moved, claimed
+
+
+async def deleted(conn: Connection, run_ids: Sequence[str]) -> set[str]:
+    """Those of these runs that ended long ago and were deleted."""
+    rows = await conn.fetch("SELECT id FROM deleted_runs WHERE id = ANY ($1::text[])", run_ids)
+    return {row["id"] for row in rows}
 
 
 async def outcomes(conn: Connection, resolutions: Sequence[Resolution]) -> dict[object, tuple[str, str | None]]:

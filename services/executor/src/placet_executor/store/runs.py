@@ -19,7 +19,8 @@ _CLAIM = ", ".join(f"r.{column}" for column in CLAIMED)
 async def take_in(conn: Connection, starts: Sequence[Start], offer: Offer) -> list[tuple[Change, tuple[str, str]]]:
     """Make runs of those starts whose run id and event are new; each with the (source, id) of the event it comes from.
 
-    Of several with one run id the first is taken. The worker's offer is taken up; a run that nobody serves is parked.
+    Of several with one run id the first is taken; one that was deleted since is not new. The worker's offer is taken
+    up; a run that nobody serves is parked.
     """
     rows = await conn.fetch(
         f"""
@@ -39,6 +40,8 @@ async def take_in(conn: Connection, starts: Sequence[Start], offer: Offer) -> li
                SELECT s.place <= $13
                   AND (s.workflow, coalesce(pinned.version, 0)) IN (SELECT * FROM unnest($10::text[], $11::int[]))
               ) AS claim (mine)
+         WHERE NOT EXISTS (SELECT FROM deleted_runs AS d WHERE d.id = s.id)
+           AND NOT EXISTS (SELECT FROM deleted_runs AS d WHERE d.event_source = s.source AND d.event_id = s.event_id)
          ORDER BY s.id, s.place
         ON CONFLICT DO NOTHING
         RETURNING {CHANGE}, r.event_source, r.event_id
@@ -68,6 +71,11 @@ async def digests(
         """
         SELECT id, event_source, event_id, start_digest
           FROM runs
+         WHERE id = ANY ($1::text[])
+            OR (event_source, event_id) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+         UNION ALL
+        SELECT id, event_source, event_id, start_digest
+          FROM deleted_runs
          WHERE id = ANY ($1::text[])
             OR (event_source, event_id) IN (SELECT * FROM unnest($2::text[], $3::text[]))
         """,
