@@ -148,8 +148,8 @@ class Api:
         except (httpx2.TransportError, TimeoutError) as error:
             self.memory.counts["requests without an answer"] += 1
             raise Unknown from error
-        if answer.status_code == 503:
-            self.memory.counts["requests answered 503"] += 1
+        if answer.status_code in (429, 503):
+            self.memory.counts[f"requests answered {answer.status_code}"] += 1
             raise Unknown
         return answer
 

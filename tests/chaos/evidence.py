@@ -57,6 +57,7 @@ class Evidence:
     deliveries: dict[str, Row] = field(default_factory=dict)
     steps: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))  # JSON by run and name
     quarantined: list[Row] = field(default_factory=list)
+    moves: list[Row] = field(default_factory=list)  # of runs, and which process has made them
     outboxes: int = 0  # rows
     entries: list[Entry] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
@@ -78,6 +79,7 @@ class Evidence:
             )
             self.outboxes += (await stack.fetch(f"SELECT count(*) FROM {service}.outbox"))[0]["count"]
         self.entries = [Entry(**row) for row in await stack.fetch("SELECT * FROM audit.log ORDER BY n")]
+        self.moves = await stack.fetch("SELECT * FROM audit.moves ORDER BY n")
         self.lines = list(ledger.read(stack.ledger))
         self.attempts = stack.far_end.attempts()
         self.dead_letters = messages.dead(await messages.depths(stack))

@@ -20,7 +20,7 @@ from placet_contracts.events import ENDED
 CLIENTS = 8
 SOURCE = "chaos"
 
-_WORKFLOWS = {"one": 80, "two": 5, "expiring": 7, "slow": 8}  # percent
+_WORKFLOWS = {"one": 76, "two": 5, "expiring": 7, "slow": 12}  # percent
 _APPROVED, _REJECTED = 0.7, 0.2  # the others are contested
 _CANCELLED = 0.3  # of the contested ones, at the same time
 _TWICE = 0.1
@@ -141,7 +141,7 @@ class Load:
             while True:
                 with suppress(Unreachable, Unroutable):
                     await publish_start(
-                        self._stack.rabbitmq.url,
+                        self._stack.servers.amqp_url,
                         workflow,
                         input,
                         run_id=run_id,

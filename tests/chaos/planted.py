@@ -40,7 +40,7 @@ def ack_before_commit() -> None:
 
     async def run(self: Any) -> None:
         while not self._stopping.is_set():
-            if not (batch := self._take()):
+            if not (batch := self._take([])):
                 with suppress(TimeoutError):
                     async with asyncio.timeout(0.2):
                         batch = [await self._messages.get()]

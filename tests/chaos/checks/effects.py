@@ -1,7 +1,7 @@
 """Effects: none without an approval, none behind a refusal, none of a pass that had lost its run."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pydantic_core import from_json
 
@@ -37,7 +37,7 @@ def never_behind_refusals(evidence: Evidence) -> Found:
 def fenced(evidence: Evidence) -> Found:
     """I8."""
     lost = sum(row["lost_leases"] for row in evidence.runs.values())
-    return found(lost, [*said(evidence, "I8"), *_of_stale_passes(evidence)])
+    return found(lost, [*said(evidence, "I8"), *stale_ends(evidence.moves), *_of_stale_passes(evidence)])
 
 
 def entered_again(evidence: Evidence) -> int:
@@ -74,6 +74,19 @@ def _bound(evidence: Evidence, approval: Row) -> Iterator[str]:
     )
     if not gate["digest"] == approval["digest"] == reviewed:
         yield f"approved was something else than what was asked: {approval}, {gate}"
+
+
+def stale_ends(moves: Iterable[Row]) -> Iterator[str]:
+    """Whoever ends a pass is the one who holds it. Anybody may cancel a run, or free one whose lease has run out."""
+    holders: dict[tuple[str, int], str] = {}
+    for move in moves:
+        held = move["run_id"], move["fence"]
+        if move["status"] == "running":
+            holders[held] = move["by"]
+            continue
+        by_its_pass = move["was"] == "running" and move["status"] != "cancelled" and not move["lost"]
+        if by_its_pass and move["by"] != holders.get(held):
+            yield f"{move['by']} has ended a pass that {holders.get(held)} held: {move}"
 
 
 def _of_stale_passes(evidence: Evidence) -> Iterator[str]:

@@ -13,7 +13,7 @@ _IN_THE_BROKER = 15.0  # seconds at most, that a message may have waited when th
 
 
 def never_lost(evidence: Evidence) -> Found:
-    """I1. A message that only a wiped broker had is its publisher's to send again, as the guide says."""
+    """I1. A message that only a wiped broker had is its publisher's to send again, as docs/guides/operating.md says."""
     return found(len(evidence.memory.started), _lost(evidence))
 
 

@@ -126,10 +126,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         used_sessions = Uses[UUID](pools.rest, session_store.touch)
         lifetime = Lifetime(settings.session_idle, settings.session_lifetime)
 
-        async def write_uses() -> None:
-            await used_keys.write()
-            await used_sessions.write()
-
+        write_uses = partial(_write_uses, used_keys, used_sessions)
         deps = Deps(pool=pools.reading, outbox=outbox, signer=signer, changed=changed)
         deciding = replace(deps, outbox=outbox.over(pools.deciding))
         consumer = Consumer(bus, pools.rest, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
@@ -210,6 +207,11 @@ def _talk(loops: Loops, dsn: str, others: Replicas) -> None:
     loops.forever("tell replicas", others.relay)
     loops.every("count replicas", 5, others.look)
     loops.forever("hear replicas", partial(listen, dsn, "approval", CHANNEL, others.hear))
+
+
+async def _write_uses(keys: Uses[str], sessions: Uses[UUID]) -> None:
+    await keys.write()
+    await sessions.write()
 
 
 async def _sweep_sessions(pool: Pool) -> None:

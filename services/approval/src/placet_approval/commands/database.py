@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
-import asyncpg
 import typer
 
 from placet_approval.domain import ApprovalError
 from placet_approval.store import audit
 from placet_runtime.cli import run
+from placet_runtime.hosts import Hosts
 from placet_runtime.postgres import Connection, session_settings
 
 T = TypeVar("T")
@@ -24,9 +24,7 @@ def work(database_url: str, do: Callable[[Connection], Awaitable[T]]) -> T:
 
     async def whole() -> T:
         settings = session_settings("approval", "placet command")
-        conn: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-            database_url, timeout=10, server_settings=settings
-        )
+        conn = await Hosts(database_url).connect(server_settings=settings)
         try:
             async with conn.transaction():  # no service may have been here since the database was restored
                 await audit.align(conn)
