@@ -13,6 +13,7 @@ import typer
 
 from placet_approval.chain import FIRST, Place
 from placet_runtime.cli import run
+from placet_runtime.hosts import Hosts
 
 if TYPE_CHECKING:
     from placet_approval.domain import Finding
@@ -124,7 +125,7 @@ async def _connection(database_url: str) -> AsyncIterator["asyncpg.Connection[as
 
     settings = session_settings("approval", "placet audit")
     settings |= {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0", "enable_seqscan": "on"}
-    conn = await asyncpg.connect(database_url, timeout=10, server_settings=settings)
+    conn = await Hosts(database_url).connect(server_settings=settings)
     try:
         async with conn.transaction(isolation="repeatable_read", readonly=True):
             yield conn

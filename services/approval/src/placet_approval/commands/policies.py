@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from placet_runtime.cli import run
+from placet_runtime.hosts import Hosts
 
 if TYPE_CHECKING:
     from placet_approval.policy.matching import DeploymentPolicy
@@ -109,12 +110,11 @@ def _read(path: Path) -> "DeploymentPolicy":
 
 
 async def _with(database_url: str, work: "Callable[[Connection], Awaitable[T]]") -> T:
-    import asyncpg
 
     from placet_runtime.postgres import session_settings
 
     settings = session_settings("approval", "placet policy")
-    conn: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(database_url, timeout=10, server_settings=settings)
+    conn = await Hosts(database_url).connect(server_settings=settings)
     try:
         return await work(conn)
     finally:
