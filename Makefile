@@ -60,6 +60,10 @@ e2e: $(VENV)/.stamp ## Test a compose deployment of its own, beside that of `mak
 chaos: $(VENV)/.stamp ## Break everything under load, and see what must hold: 3 minutes; MINUTES=20, SEED=... replays
 	PYTHONPATH=tests $(VENV)/bin/python -m chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+.PHONY: chaos-cluster
+chaos-cluster: $(VENV)/.stamp ## Break a RabbitMQ cluster and a Postgres with a standby under load; as root on Linux
+	PYTHONPATH=tests $(VENV)/bin/python -m chaos.cluster $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: chaos-selftest
 chaos-selftest: $(VENV)/.stamp ## Plant bugs into the services, and see that chaos finds each of them; takes minutes
 	PYTHONPATH=tests $(VENV)/bin/python -m chaos.selftest $(if $(SEED),--seed $(SEED)) $(ARGS)

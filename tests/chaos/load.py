@@ -141,7 +141,7 @@ class Load:
             while True:
                 with suppress(Unreachable, Unroutable):
                     await publish_start(
-                        self._stack.rabbitmq.url,
+                        self._stack.servers.amqp_url,
                         workflow,
                         input,
                         run_id=run_id,

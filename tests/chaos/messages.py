@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from random import Random
 from uuid import uuid4
 
 import aio_pika
 from aio_pika import Message
-from aio_pika.abc import AbstractChannel
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 
 from chaos.stack import NAMESPACE, Stack
-from placet_contracts import cloudevents
+from placet_contracts import brokers, cloudevents
 from placet_contracts.topology import SERVICES, dead_queue, queues
 
 _TIMEOUT = 10.0  # seconds
@@ -21,9 +21,18 @@ _GONE = (AMQPError, OSError, TimeoutError)
 
 @asynccontextmanager
 async def _channel(stack: Stack) -> AsyncIterator[AbstractChannel]:
-    connection = await aio_pika.connect(stack.rabbitmq.url, timeout=_TIMEOUT)
+    connection = await _connect(stack.servers.amqp_url)
     async with connection:
         yield await connection.channel(publisher_confirms=True, on_return_raises=True)
+
+
+async def _connect(amqp_url: str) -> AbstractConnection:
+    """To the first node that answers."""
+    *urls, last = brokers.urls(amqp_url)
+    for url in urls:
+        with suppress(*_GONE):
+            return await aio_pika.connect(url, timeout=_TIMEOUT / 2)
+    return await aio_pika.connect(last, timeout=_TIMEOUT)
 
 
 async def replay(stack: Stack, random: Random, *, at_most: int | None = None) -> int:

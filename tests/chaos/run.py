@@ -2,20 +2,21 @@
 
 import asyncio
 import signal
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from time import monotonic, time
 
-from chaos import faults, load, messages, planted
+from chaos import faults, load, messages, planted, schedule
 from chaos.client import Api, Memory, api
 from chaos.evidence import Evidence, Injected, audit, snapshot, tamper
+from chaos.faults import Effect, inject
 from chaos.load import Load
 from chaos.report import Report, report
 from chaos.schedule import Kind, Planned, plan
-from chaos.stack import Stack, running
+from chaos.stack import Servers, Stack, one_of_each, running
 from chaos.usage import growth, usage
 
 BASELINE = 10.0  # seconds
@@ -46,13 +47,21 @@ class Options:
     faults: float = 105.0  # seconds
     kinds: Mapping[str, Kind] = field(default_factory=lambda: faults.KINDS)
     plant: str | None = None
+    servers: Callable[[Path], AbstractAsyncContextManager[Servers]] = one_of_each
+    inject: Callable[[Stack, Path, Planned], Awaitable[Effect]] = inject
+    heal: Callable[[Stack], Awaitable[None]] | None = None  # of what faults have left behind, once all have come
+    gap: tuple[float, float] = schedule.GAP  # seconds between the beginnings of two faults
+    spared: Collection[str] = ()  # invariants that no fault aims at
 
 
 async def run(options: Options) -> Report:
     """Run, and report."""
     began = monotonic()
     environment = {"CHAOS_PLANT": options.plant} if options.plant else {}
-    async with running(options.folder, environment=environment) as stack, AsyncExitStack() as opened:
+    async with (
+        running(options.folder, environment=environment, servers=options.servers) as stack,
+        AsyncExitStack() as opened,
+    ):
         if options.plant == "read-then-write":
             async with stack.database() as conn:
                 await conn.execute(planted.UNGUARDED)
@@ -84,6 +93,7 @@ async def run(options: Options) -> Report:
             evidence,
             grown,
             options.kinds,
+            options.spared,
             booted,
             monotonic() - began,
         )
@@ -131,7 +141,7 @@ async def _faults(stack: Stack, clients: Load, options: Options) -> Sequence[Inj
         at = time()
         try:
             async with asyncio.timeout(_ENDS_WITHIN):
-                effect = await faults.inject(stack, options.folder, planned)
+                effect = await options.inject(stack, options.folder, planned)
         except Exception as error:
             raise RuntimeError(f"{planned} could not be brought about") from error
         ended, over = monotonic(), time()
@@ -142,8 +152,10 @@ async def _faults(stack: Stack, clients: Load, options: Options) -> Sequence[Inj
         injected.append(Injected(planned, effect, at, over, recovery))
 
     async with asyncio.TaskGroup() as tasks:
-        for planned in plan(options.seed, options.faults, options.kinds):
+        for planned in plan(options.seed, options.faults, options.kinds, options.gap):
             tasks.create_task(one(planned), name=f"fault at {planned.at}")
+    if options.heal is not None:
+        await options.heal(stack)
     await asyncio.wait_for(stack.ready(), _RECOVERS_WITHIN)
     return sorted(injected, key=lambda each: each.planned.at)
 

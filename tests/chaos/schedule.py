@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from random import Random
 
-_GAP = (2.0, 5.0)  # seconds between the beginnings of two faults
+GAP = (2.0, 5.0)  # seconds between the beginnings of two faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Planned:
     dice: str
 
 
-def plan(seed: int, seconds: float, kinds: Mapping[str, Kind]) -> list[Planned]:
+def plan(seed: int, seconds: float, kinds: Mapping[str, Kind], gap: tuple[float, float] = GAP) -> list[Planned]:
     """The faults of so many seconds: each kind once, then by weight.
 
     The first variant and target of a kind are those that come first in every run; the others come by chance.
@@ -43,7 +43,7 @@ def plan(seed: int, seconds: float, kinds: Mapping[str, Kind]) -> list[Planned]:
         [name] = [names.pop()] if names else random.choices(list(kinds), [kind.weight for kind in kinds.values()])
         dice = f"{seed} fault {len(planned)}"
         planned.append(Planned(round(at, 3), name, next(variants[name]), next(targets[name]), dice))
-        at += random.uniform(*_GAP)
+        at += random.uniform(*gap)
     return planned
 
 

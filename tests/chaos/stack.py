@@ -3,8 +3,8 @@
 import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import asyncpg
 from chaos.far_end import FarEnd, far_end
 from chaos.replica import Replica
 from kit.nodes import PostgresNode, RabbitNode, free_ports
-from kit.proxy import proxy
+from kit.proxy import Proxy, proxy
 from kit.simulation import audit
 from placet_approval.handlers import keys
 from placet_contracts.topology import SERVICES, Service
@@ -66,15 +66,27 @@ CREATE TRIGGER messages AFTER INSERT ON notifier.outbox FOR EACH ROW EXECUTE FUN
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """A Postgres and a RabbitMQ, and the addresses of all of their nodes, past all faults.
+
+    Services reach them by proxies of their own, or else by the same addresses.
+    """
+
+    postgres: PostgresNode
+    rabbitmq: RabbitNode
+    database_url: str
+    amqp_url: str
+    proxied: bool = True
+
+
 @dataclass
 class Stack:
     """What runs, and how a test reaches it past all faults."""
 
-    postgres: PostgresNode
-    rabbitmq: RabbitNode
+    servers: "Servers"
     replicas: Sequence[Replica]
     far_end: FarEnd
-    database_url: str
     ledger: Path
     starter: str  # an API key
     deciders: Mapping[str, str]  # API keys, by actor
@@ -82,6 +94,18 @@ class Stack:
     busy: Mapping[str, asyncio.Lock] = field(
         default_factory=lambda: {server: asyncio.Lock() for server in ("postgres", "rabbitmq")}
     )
+
+    @property
+    def postgres(self) -> PostgresNode:
+        return self.servers.postgres
+
+    @property
+    def rabbitmq(self) -> RabbitNode:
+        return self.servers.rabbitmq
+
+    @property
+    def database_url(self) -> str:
+        return self.servers.database_url
 
     def of(self, *services: Service) -> list[Replica]:
         return [replica for replica in self.replicas if replica.service in services]
@@ -118,14 +142,29 @@ class Stack:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, environment: Mapping[str, str] | None = None) -> AsyncIterator[Stack]:
+async def one_of_each(folder: Path) -> AsyncIterator[Servers]:
+    """One Postgres, one RabbitMQ."""
+    postgres, rabbitmq = PostgresNode(folder / "postgres"), RabbitNode(folder / "rabbitmq")
+    try:
+        await asyncio.gather(postgres.start(), asyncio.to_thread(rabbitmq.start))
+        yield Servers(postgres, rabbitmq, postgres.url.replace("/postgres", "/placet"), rabbitmq.url)
+    finally:
+        postgres.kill()
+        rabbitmq.kill()
+
+
+@asynccontextmanager
+async def running(
+    folder: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    servers: Callable[[Path], AbstractAsyncContextManager[Servers]] = one_of_each,
+) -> AsyncIterator[Stack]:
     """A deployment whose processes are ready; ``environment`` is added to that of each. ``folder`` gets its logs."""
     async with AsyncExitStack() as stack:
-        postgres, rabbitmq = PostgresNode(folder / "postgres"), RabbitNode(folder / "rabbitmq")
-        stack.callback(postgres.kill)
-        stack.callback(rabbitmq.kill)
-        await asyncio.gather(postgres.start(), asyncio.to_thread(rabbitmq.start))
-        made = await _prepare(postgres, rabbitmq, await stack.enter_async_context(far_end()), folder)
+        made = await _prepare(
+            await stack.enter_async_context(servers(folder)), await stack.enter_async_context(far_end()), folder
+        )
         for service in SERVICES:
             for number in range(REPLICAS[service]):
                 replica = await _replica(stack, made, service, number, folder, environment or {})
@@ -134,12 +173,12 @@ async def running(folder: Path, *, environment: Mapping[str, str] | None = None)
         yield made
 
 
-async def _prepare(postgres: PostgresNode, rabbitmq: RabbitNode, far: FarEnd, folder: Path) -> Stack:
+async def _prepare(servers: Servers, far: FarEnd, folder: Path) -> Stack:
     """A database with every schema, with what audits it, and with keys for callers."""
-    conn = await asyncpg.connect(postgres.url)
+    conn = await asyncpg.connect(servers.postgres.url)
     await conn.execute("CREATE DATABASE placet")
     await conn.close()
-    database_url = postgres.url.replace("/postgres", "/placet")
+    database_url = servers.database_url
     for service in SERVICES:
         await migrations.apply(database_url, service)
     conn = await asyncpg.connect(database_url, server_settings=session_settings("approval", "placet chaos"))
@@ -150,7 +189,7 @@ async def _prepare(postgres: PostgresNode, rabbitmq: RabbitNode, far: FarEnd, fo
     starter = await keys.create(conn, "client", "starter")
     deciders = {f"key:{name}": await keys.create(conn, name, "approver") for name in _names()}
     await conn.close()
-    return Stack(postgres, rabbitmq, [], far, database_url, folder / "ledger", starter, deciders, generate_key())
+    return Stack(servers, [], far, folder / "ledger", starter, deciders, generate_key())
 
 
 def _names() -> list[str]:
@@ -165,10 +204,13 @@ async def _replica(
     folder: Path,
     more: Mapping[str, str],
 ) -> Replica:
-    proxies = {
-        "postgres": await stack.enter_async_context(proxy("127.0.0.1", made.postgres.port)),
-        "rabbitmq": await stack.enter_async_context(proxy("127.0.0.1", made.rabbitmq.port)),
-    }
+    database_url, amqp_url = made.database_url, made.servers.amqp_url
+    proxies: dict[str, Proxy] = {}
+    if made.servers.proxied:
+        proxies["postgres"] = await stack.enter_async_context(proxy("127.0.0.1", made.postgres.port))
+        proxies["rabbitmq"] = await stack.enter_async_context(proxy("127.0.0.1", made.rabbitmq.port))
+        database_url = f"postgresql://placet@127.0.0.1:{proxies['postgres'].port}/placet"
+        amqp_url = f"amqp://guest:guest@127.0.0.1:{proxies['rabbitmq'].port}/"
     [port] = free_ports(1)
     own = {
         "approval": {"PLACET_SIGNING_KEY": made.signing_key, "PLACET_ADMIN_KEY": secrets.token_urlsafe(24)},
@@ -192,8 +234,8 @@ async def _replica(
         },
     }[service]
     environment = {
-        "PLACET_DATABASE_URL": f"postgresql://{service}-{number}@127.0.0.1:{proxies['postgres'].port}/placet",
-        "PLACET_AMQP_URL": f"amqp://guest:guest@127.0.0.1:{proxies['rabbitmq'].port}/",
+        "PLACET_DATABASE_URL": database_url.replace("//placet@", f"//{service}-{number}@"),
+        "PLACET_AMQP_URL": amqp_url,
         "PLACET_NAMESPACE": NAMESPACE,
         "PLACET_HOST": "127.0.0.1",
         "PLACET_PORT": str(port),

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit, urlunsplit
 import aio_pika
 import pytest
 
-from kit.proxy import Proxy, proxy
+from kit.proxy import Proxy, Weather, proxy
 from kit.waiting import connected, eventually
-from placet_contracts.topology import queue
+from placet_contracts.topology import ack_queue, queue
 from placet_runtime import migrations, postgres, quarantine
 from placet_runtime.bus import BusUnavailable
 from placet_runtime.consumer import Consumer
@@ -162,6 +162,38 @@ async def delete_queue(amqp_url: str, name: str) -> None:
     async with connection:
         channel = await connection.channel()
         await channel.queue_delete(name)
+
+
+async def test_another_node_of_the_cluster_takes_over(network: Proxy, amqp_url: str, namespace: str) -> None:
+    """Of several addresses one that answers is used; when that one goes down, the next one is."""
+    receiver = Receiver()
+    down, own = "amqp://guest:guest@127.0.0.1:1/", through(network, amqp_url)
+    path = urlsplit(amqp_url).path
+    async with (
+        proxy(urlsplit(amqp_url).hostname or "localhost", urlsplit(amqp_url).port or 5672) as other,
+        executor_bus(",".join((down + path.lstrip("/"), own, through(other, amqp_url))), namespace, receiver) as bus,
+    ):
+        used = network if network.passed else other
+        await used.become(Weather(cut_after=0))
+        used.cut()
+        await eventually(lambda: asyncio.sleep(0, not bus.ready))
+        await connected(bus)
+        passed = (other if used is network else network).passed
+
+        await bus.publish(TYPE, b"by another way")
+        await eventually(lambda: asyncio.sleep(0, receiver.has(b"by another way")))
+
+        assert passed
+
+
+async def test_acks_have_a_queue_that_outlives_a_node(amqp_url: str, namespace: str) -> None:
+    """It is a quorum queue; a classic one of before, which goes away with its node, is replaced."""
+    name = ack_queue(namespace, "executor")
+    connection = await aio_pika.connect(amqp_url)
+    async with connection:
+        await (await connection.channel()).declare_queue(name, durable=True)
+        async with executor_bus(amqp_url, namespace, Receiver()):
+            await (await connection.channel()).declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
 
 
 async def test_a_bus_ends_at_any_moment_of_its_connecting(amqp_url: str, namespace: str) -> None:

@@ -4,18 +4,22 @@ Each keeps its port and its folder, and ends with this process, however that end
 """
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from time import monotonic
+from typing import Any, cast
 
 import asyncpg
 
 from kit import debian
+from kit.network import Host
 from kit.outcome import CannotBeHad
 from kit.rabbitmq import answers
 from placet_standalone import binaries
@@ -45,6 +49,14 @@ _POSTGRES = {
 }
 
 
+_NAMES_IN_A_NETWORK = 4369
+_CLUSTER = (
+    "loopback_users = none",
+    "cluster_partition_handling = pause_minority",
+    "cluster_formation.peer_discovery_backend = classic_config",
+)
+
+
 class _Guarded:
     """A server under its guard, in a process group of its own."""
 
@@ -69,9 +81,9 @@ class _Guarded:
             self._process.communicate()  # closes the pipe
             self._process = None
 
-    def _spawn(self, command: list[str], environment: dict[str, str], **options: object) -> None:
+    def _spawn(self, command: list[str], environment: dict[str, str], inside: Sequence[str], **options: object) -> None:
         self._process = subprocess.Popen(  # type: ignore[call-overload]
-            ["sh", "-c", _GUARD, "sh", *command],
+            [*inside, "sh", "-c", _GUARD, "sh", *command],
             stdin=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for this process alone
             cwd="/",
@@ -83,7 +95,7 @@ class _Guarded:
 class PostgresNode(_Guarded):
     """One Postgres, with durable commits."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         try:
             self._user = binaries.runner()
             self._programs = binaries.find(self._user)
@@ -93,6 +105,7 @@ class PostgresNode(_Guarded):
         self._user.give(folder)
         super().__init__(folder / "log")
         self._data = folder / "data"
+        self._settings = {**_POSTGRES, **(settings or {})}
         [self.port] = free_ports(1)
         self.url = f"postgresql://placet@127.0.0.1:{self.port}/postgres"
 
@@ -100,13 +113,13 @@ class PostgresNode(_Guarded):
         """Start it, on the data that there is; returns when it answers."""
         if not self._data.exists():
             await asyncio.to_thread(self._initialise)
-        settings = [word for name, value in _POSTGRES.items() for word in ("-c", f"{name}={value}")]
+        settings = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         command = [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port), *settings]
         deadline = monotonic() + _STARTS_WITHIN
         while monotonic() < deadline:
             if not self.running:  # what a killed one has left may still be on its way out
                 self.kill()
-                self._spawn(command, {"LC_ALL": "C"}, **self._user.options)
+                self._spawn(command, {"LC_ALL": "C"}, (), **self._user.options)
             if await self._answers():
                 return
             await asyncio.sleep(0.1)
@@ -119,12 +132,25 @@ class PostgresNode(_Guarded):
         if self._process is not None:
             self._process.wait()
 
+    def wipe(self) -> None:
+        """Kill it, and delete all that it has."""
+        self.kill()
+        _remove(self._data)
+
+    def follow(self, primary: "PostgresNode") -> None:
+        """Take a copy of another node, and be its standby from the next start on, until it is promoted."""
+        way = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", "placet")
+        self._run("pg_basebackup", *way, "-D", str(self._data), "-X", "stream", "-c", "fast", "--no-sync")
+        (self._data / "standby.signal").touch()
+        self._settings["primary_conninfo"] = f"host=127.0.0.1 port={primary.port} user=placet"
+
     def _initialise(self) -> None:
+        options = ("-U", "placet", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+        self._run("initdb", "-D", str(self._data), *options)
+
+    def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
-            [
-                *(str(self._programs / "initdb"), "-D", str(self._data), "-U", "placet", "--auth=trust"),
-                *("--encoding=UTF8", "--locale=C", "--no-sync"),
-            ],
+            [str(self._programs / program), *arguments],
             check=True,
             cwd="/",
             env={"PATH": os.defpath, "LC_ALL": "C"},
@@ -142,23 +168,31 @@ class PostgresNode(_Guarded):
 
 
 class RabbitNode(_Guarded):
-    """One RabbitMQ, with a node, a cookie, ports and folders of its own."""
+    """One RabbitMQ, with a node, a cookie, ports and folders of its own.
 
-    def __init__(self, folder: Path) -> None:
+    ``host`` is one of a network of the machine's own, where it is to be a member of a cluster.
+    """
+
+    def __init__(self, folder: Path, *, host: Host | None = None) -> None:
         self._program = _rabbitmq()
+        self._inside = host.inside if host else ()
+        address = host.address if host else "127.0.0.1"
         folder.mkdir(exist_ok=True)
         super().__init__(folder / "log")
         self._folder = folder
         self.port, distribution, names = free_ports(3)
-        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/"
+        if host:
+            names = _NAMES_IN_A_NETWORK
+        self.url = f"amqp://guest:guest@{address}:{self.port}/"
+        self.name = f"placet-tests-{self.port}@{host.name if host else 'localhost'}"
         (folder / "enabled_plugins").write_text("[].")
         self._environment = {
             "HOME": str(folder),  # where Erlang keeps the cookie
             "ERL_EPMD_PORT": str(names),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": f"placet-tests-{self.port}@localhost",
+            "ERL_EPMD_ADDRESS": address,
+            "RABBITMQ_NODENAME": self.name,
             "RABBITMQ_NODE_PORT": str(self.port),
-            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_IP_ADDRESS": address,
             "RABBITMQ_DIST_PORT": str(distribution),
             "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
             "RABBITMQ_SCHEMA_DIR": str(folder / "schema"),
@@ -166,34 +200,47 @@ class RabbitNode(_Guarded):
             "RABBITMQ_LOG_BASE": str(folder / "logs"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
             "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
-            "RABBITMQ_CONFIG_FILE": str(folder / "none"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "none.config"),
             # Threads of Erlang that wait for work leave the processor to others.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none"
+            # seconds, until nodes that hear nothing of each other take that for the end
+            " -kernel net_ticktime 8",
         }
 
     def start(self) -> None:
         """Start it, with the queues that there are; returns when it answers. Not from an event loop's thread."""
-        self._spawn([str(self._program)], self._environment)
+        self._spawn([str(self._program)], self._environment, self._inside)
         if not answers(self.url, lambda: self.running):
             self.kill()
             raise CannotBeHad(f"{self._program} did not start, and said:\n{self.said}")
 
+    def join(self, names: Sequence[str], cookie: str) -> None:
+        """Be a member of the cluster of all these nodes from the next start on."""
+        secret = self._folder / ".erlang.cookie"
+        secret.write_text(cookie)
+        secret.chmod(0o400)
+        members = [f"cluster_formation.classic_config.nodes.{n} = {name}" for n, name in enumerate(names, 1)]
+        (self._folder / "rabbitmq.conf").write_text("\n".join((*_CLUSTER, *members, "")))
+
     def wipe(self) -> None:
         """Kill it, and delete all that it has."""
         self.kill()
-        deadline = monotonic() + _STARTS_WITHIN
-        while (self._folder / "mnesia").exists() and monotonic() < deadline:  # it may still be about to end
-            shutil.rmtree(self._folder / "mnesia", ignore_errors=True)
+        _remove(self._folder / "mnesia")
 
     def memory_alarm(self, on: bool) -> None:
         """Raise the alarm that blocks publishers, or end it. Not from an event loop's thread."""
         self.control("set_vm_memory_high_watermark", "0" if on else "0.4")
 
+    def queues(self) -> list[dict[str, Any]]:
+        """Its cluster's queues: ``name``, ``leader``, and the members that are ``online``. Not from a loop's thread."""
+        listed = self.control("--formatter", "json", "list_queues", "name", "leader", "online")
+        return cast("list[dict[str, Any]]", json.loads(listed))
+
     def control(self, *command: str) -> str:
         """What ``rabbitmqctl`` says. Not from an event loop's thread."""
         done = subprocess.run(
-            [str(self._program.with_name("rabbitmqctl")), "--quiet", *command],
+            [*self._inside, str(self._program.with_name("rabbitmqctl")), "--quiet", *command],
             check=True,
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -202,6 +249,12 @@ class RabbitNode(_Guarded):
             env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", **self._environment},
         )
         return done.stdout.decode()
+
+
+def _remove(folder: Path) -> None:
+    deadline = monotonic() + _STARTS_WITHIN
+    while folder.exists() and monotonic() < deadline:  # who was killed may still be about to end
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def free_ports(count: int) -> list[int]:

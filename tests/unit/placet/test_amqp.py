@@ -37,3 +37,11 @@ async def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.Mon
 
     with pytest.raises(ModuleNotFoundError, match=r"install placet\[amqp\]"):
         await publish_start(NOWHERE, "flow")
+
+
+async def test_every_node_of_a_cluster_is_tried() -> None:
+    """It is told only once none of them confirms; an address that is none is refused before."""
+    with pytest.raises(Unreachable, match="does not confirm"):
+        await publish_start("amqp://127.0.0.1:1/,amqp://127.0.0.1:2/", "flow")
+    with pytest.raises(ValueError, match="not an AMQP URL"):
+        await publish_start("amqp://127.0.0.1:1/,127.0.0.1:2", "flow")

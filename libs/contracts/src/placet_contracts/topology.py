@@ -4,7 +4,8 @@ Every name begins with a namespace (``placet`` unless set otherwise), so that de
 
 - ``<namespace>``, a topic exchange: events, the type is the routing key
 - ``<namespace>.<service>.<type>``, a quorum queue for each subscription
-- ``<namespace>.acks``, a direct exchange, and ``<namespace>.<service>.acks``: see `placet_runtime.outbox`
+- ``<namespace>.acks``, a direct exchange, and ``<namespace>.<service>.acks``, a quorum queue: see
+  `placet_runtime.outbox`
 - ``<namespace>.dead``, a direct exchange, and ``<namespace>.<service>.dead``: messages that were delivered too
   often; the service moves them into its quarantine table
 """

@@ -1,6 +1,7 @@
 """Starts runs by a message, where the API is not at hand. Needs ``placet[amqp]``."""
 
 import asyncio
+import random
 from typing import Any
 from uuid import uuid4
 
@@ -8,11 +9,13 @@ from pydantic_core import from_json
 
 from placet.errors import Unreachable, Unroutable
 from placet.values import plain
+from placet_contracts import brokers
 from placet_contracts.cloudevents import ONE, CloudEvent, encode
 from placet_contracts.events import WorkflowStart
 from placet_contracts.topology import producer
 
 _TIMEOUT = 10.0  # seconds, of each operation: under an alarm the broker would let it wait for ever
+_CONNECTS_WITHIN = 5.0  # to each node of a cluster
 
 
 async def publish_start(
@@ -28,24 +31,35 @@ async def publish_start(
 ) -> CloudEvent[WorkflowStart]:
     """Publish a start; the broker has it on disk when this returns. Gives the event as it was sent.
 
+    ``amqp_url`` may name several nodes of a cluster with commas between them: they are tried in turn, the first by
+    chance.
+
     The same ``(source, event_id)`` or ``run_id`` again starts nothing: after an error, repeat with what you sent.
     Without a ``run_id`` the executor makes one.
 
     Raises:
         ModuleNotFoundError: ``placet[amqp]`` is not installed.
-        ValueError: a name or id that does not do, an input without JSON, or a service's own ``source``.
+        ValueError: a name, id or URL that does not do, an input without JSON, or a service's own ``source``.
         Unroutable: nobody takes starts in this namespace.
-        Unreachable: the broker does not confirm.
+        Unreachable: the broker does not confirm, at none of its nodes.
     """
     if not source or producer(source) is not None:
         raise ValueError(f"source: {source!r} is one of the services' own")
     start = WorkflowStart(workflow=workflow, version=version, run_id=run_id, input=from_json(plain(input)))
     event = CloudEvent(id=event_id or str(uuid4()), source=source, data=start)
-    await _publish(amqp_url, namespace, event)
+    nodes = brokers.urls(amqp_url)
+    random.shuffle(nodes)
+    for others, url in zip(reversed(range(len(nodes))), nodes, strict=True):
+        try:
+            await _publish(url, namespace, event, _TIMEOUT if len(nodes) == 1 else _CONNECTS_WITHIN)
+            break
+        except Unreachable:
+            if not others:
+                raise
     return event
 
 
-async def _publish(amqp_url: str, namespace: str, event: CloudEvent[WorkflowStart]) -> None:
+async def _publish(amqp_url: str, namespace: str, event: CloudEvent[WorkflowStart], connects_within: float) -> None:
     aio_pika = _aio_pika()
     message = aio_pika.Message(
         encode(event),
@@ -55,7 +69,10 @@ async def _publish(amqp_url: str, namespace: str, event: CloudEvent[WorkflowStar
         message_id=uuid4().hex,
     )
     try:
-        async with await aio_pika.connect(amqp_url, timeout=_TIMEOUT) as connection, asyncio.timeout(2 * _TIMEOUT):
+        async with (
+            await aio_pika.connect(amqp_url, timeout=connects_within) as connection,
+            asyncio.timeout(2 * _TIMEOUT),
+        ):
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             exchange = await channel.get_exchange(namespace)
             await exchange.publish(message, routing_key=event.type, mandatory=True, timeout=_TIMEOUT)

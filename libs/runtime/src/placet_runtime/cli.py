@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from placet_contracts.topology import SERVICES, Service
 from placet_runtime import migrations, quarantine
+from placet_runtime.hosts import Hosts
 from placet_runtime.postgres import session_settings
 from placet_runtime.quarantine import Chosen
 from placet_runtime.retention import GROUP, Due, Rule
@@ -40,7 +41,14 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
         typer.echo("placet: the schema is not there yet: run `placet migrate` first", err=True)
         raise typer.Exit(2) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, OSError, TimeoutError) as error:
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        ValueError,
+        OSError,
+        TimeoutError,
+    ) as error:
         typer.echo(f"placet: the database: {str(error) or type(error).__name__}", err=True)
         raise typer.Exit(2) from error
 
@@ -230,4 +238,4 @@ def _service(name: str) -> Service:
 
 async def _connect(database_url: str, service: str) -> "asyncpg.Connection[asyncpg.Record]":
     settings = session_settings(_service(service), "placet quarantine")
-    return await asyncpg.connect(database_url, timeout=10, server_settings=settings)
+    return await Hosts(database_url).connect(server_settings=settings)

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-import asyncpg
-
+from placet_runtime.hosts import Hosts
 from placet_runtime.postgres import session_settings
 
 _CHECK_EVERY = 10.0  # seconds; a connection into a black hole would stay deaf for ever
@@ -17,8 +16,8 @@ def application_name(schema: str) -> str:
 
 async def listen(dsn: str, schema: str, channel: str, hear: Callable[[str], None]) -> None:
     """Call ``hear`` with each hint's payload, and with an empty one at the start, until the connection fails."""
-    conn = await asyncpg.connect(
-        dsn, timeout=10, command_timeout=10, server_settings=session_settings(schema, application_name(schema))
+    conn = await Hosts(dsn).connect(
+        command_timeout=10, server_settings=session_settings(schema, application_name(schema))
     )
     try:
         await conn.add_listener(channel, lambda *hint: hear(hint[-1]))

@@ -14,6 +14,7 @@ from importlib.resources.abc import Traversable
 import asyncpg
 
 from placet_contracts.topology import Service
+from placet_runtime.hosts import Hosts
 from placet_runtime.postgres import session_settings
 
 
@@ -51,7 +52,7 @@ def _sql_files(folder: Traversable) -> list[Traversable]:
 
 async def pending(dsn: str, service: Service) -> list[str]:
     """The names of the migrations that are still to be applied."""
-    conn = await asyncpg.connect(dsn, timeout=10, server_settings=session_settings(service, "placet migrate"))
+    conn = await Hosts(dsn).connect(server_settings=session_settings(service, "placet migrate"))
     try:
         known = await conn.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{service}.migrations")
         applied = await _applied(conn) if known else {}
@@ -66,7 +67,7 @@ async def apply(dsn: str, service: Service) -> list[str]:
     Raises:
         MigrationChanged: an applied file was edited.
     """
-    conn = await asyncpg.connect(dsn, timeout=10, server_settings=session_settings(service, "placet migrate"))
+    conn = await Hosts(dsn).connect(server_settings=session_settings(service, "placet migrate"))
     try:
         # The lock waits for another migrator, however long that takes.
         await conn.execute("SET lock_timeout = 0; SET statement_timeout = 0")

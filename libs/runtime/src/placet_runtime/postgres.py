@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
+from placet_runtime.hosts import Hosts, takes_writes
+
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
@@ -18,7 +20,8 @@ else:  # the stubs alone are generic
 UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # of a connection that the server is about to close, and has told so while it was idle
+    # No host takes writes; or the server is about to close a connection, and has told so while it was idle.
+    asyncpg.InternalClientError,
     asyncpg.TooManyConnectionsError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -29,11 +32,15 @@ UNAVAILABLE = (
     asyncpg.QueryCanceledError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,  # of a server that was the primary, or is not yet
     OSError,
     TimeoutError,
 )
 
 _CLOSE_TIMEOUT = 5.0
+COMMAND_TIMEOUT = 30  # seconds, after which we give up on a statement
+# Postgres answers a commit that waits for a standby with success when its time is up: that must not be heard.
+_SERVER_PATIENCE = 4  # times as long
 
 
 class NotDurable(RuntimeError):
@@ -50,7 +57,7 @@ def session_settings(schema: str, application: str) -> dict[str, str]:
     return {
         "application_name": application,
         "search_path": schema,
-        "statement_timeout": "30s",
+        "statement_timeout": f"{_SERVER_PATIENCE * COMMAND_TIMEOUT}s",
         "lock_timeout": "10s",
         "idle_in_transaction_session_timeout": "30s",
         "tcp_keepalives_idle": "10",
@@ -67,19 +74,31 @@ def session_settings(schema: str, application: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def connect(dsn: str, schema: str, *, size: int) -> AsyncIterator[Pool]:
-    """A pool of up to ``size`` connections in a schema; closed within seconds, whatever the server does.
+    """A pool of up to ``size`` connections in a schema, to whichever host of the DSN takes writes.
+
+    It is closed within seconds, whatever the server does.
 
     Raises:
         NotDurable: ``fsync`` or ``synchronous_commit`` is off.
     """
+    hosts = Hosts(dsn)
+
+    async def reset(conn: Connection) -> None:
+        """No statement of ours leaves a trace in its session, so a connection goes back without a round trip."""
+        if not takes_writes(conn):  # nor do the others, then
+            await pool.expire_connections()
+            conn.terminate()
+
+    async def connect_to_one(*_: object, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
+        return await hosts.connect(**options)
+
     pool = await asyncpg.create_pool(
-        dsn,
+        connect=connect_to_one,
         min_size=1,
         max_size=size,
-        timeout=10,
-        command_timeout=30,
+        command_timeout=COMMAND_TIMEOUT,
         server_settings=session_settings(schema, f"placet {schema}"),
-        reset=_nothing_to_reset,
+        reset=reset,
     )
     try:
         await _require_durability(pool)
@@ -97,10 +116,6 @@ async def planned_for_values(pool: Pool) -> AsyncIterator[Connection]:
     async with pool.acquire(timeout=10) as conn, conn.transaction(readonly=True):
         await conn.execute("SET LOCAL plan_cache_mode = force_custom_plan")
         yield conn
-
-
-async def _nothing_to_reset(conn: Connection) -> None:
-    """No statement of ours leaves a trace in its session, so a connection goes back without a round trip."""
 
 
 async def _require_durability(pool: Pool) -> None:

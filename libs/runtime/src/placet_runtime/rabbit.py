@@ -27,6 +27,7 @@ from aio_pika.exceptions import (
 from aiormq.exceptions import AMQPException
 from pydantic import TypeAdapter
 
+from placet_contracts import brokers
 from placet_contracts.cloudevents import BATCH
 from placet_contracts.events import WorkflowStart
 from placet_contracts.topology import SERVICES, Service, ack_queue, dead_queue, queue
@@ -37,6 +38,7 @@ from placet_runtime.pump import Pump
 log = structlog.get_logger()
 
 _HEARTBEAT = 10  # seconds; the default of 60 takes three minutes to notice a frozen peer
+_CONNECTS_WITHIN = 5.0  # to each node of a cluster
 _TIMEOUT = 10.0  # of each operation: under a memory or disk alarm the broker would let it wait for ever
 _PREFETCH = 256
 _PREFETCH_STARTS = 64  # anybody publishes them, and they may be as large as the broker lets them
@@ -48,10 +50,14 @@ _ERRORS = (AMQPError, AMQPException, ChannelInvalidStateError, OSError, TimeoutE
 
 
 class RabbitBus:
-    """One service's side of the broker. See `placet_runtime.bus.Bus`."""
+    """One service's side of the broker. See `placet_runtime.bus.Bus`.
+
+    ``url`` may name several nodes with commas between them: they are tried in turn, in an order by chance.
+    """
 
     def __init__(self, url: str, service: Service, *, namespace: str = "placet") -> None:
-        self._url = url
+        self._nodes = brokers.urls(url)
+        random.shuffle(self._nodes)
         self._service: Service = service
         self._namespace = namespace
         self._receivers: dict[str, Receive] = {}
@@ -152,13 +158,14 @@ class RabbitBus:
             finally:
                 self._connected.clear()
                 self._events = self._acks = None
+            self._nodes.append(self._nodes.pop(0))
             await self._stop_pumps()
             await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311
 
     async def _connect(self, does: str) -> AbstractConnection:
         return await aio_pika.connect(
-            self._url,
-            timeout=_TIMEOUT,
+            self._nodes[0],
+            timeout=_TIMEOUT if len(self._nodes) == 1 else _CONNECTS_WITHIN,
             heartbeat=_HEARTBEAT,
             client_properties={"connection_name": f"placet {self._service} {does}"},
         )
@@ -195,6 +202,8 @@ class RabbitBus:
         """Declare the exchanges and this service's queues; whether the broker had forgotten them (or never knew)."""
         namespace = self._namespace
         amnesia = not await self._exists(connection, ack_queue(namespace, self._service))
+        if not amnesia:
+            await self._replace_classic(connection, ack_queue(namespace, self._service))
         async with connection.channel() as channel:
             events = await channel.declare_exchange(namespace, ExchangeType.TOPIC, durable=True, timeout=_TIMEOUT)
             acks = await channel.declare_exchange(f"{namespace}.acks", durable=True, timeout=_TIMEOUT)
@@ -213,7 +222,8 @@ class RabbitBus:
                     },
                 )
                 await subscription.bind(events, type, timeout=_TIMEOUT)
-            returned = await self._queue(channel, ack_queue(namespace, self._service), {})
+            # A classic queue would be away with the node that has it, and nobody could declare it elsewhere.
+            returned = await self._queue(channel, ack_queue(namespace, self._service), _QUORUM)
             await returned.bind(acks, self._service, timeout=_TIMEOUT)
         return amnesia
 
@@ -233,6 +243,15 @@ class RabbitBus:
         except ChannelNotFoundEntity:
             return False
         return True
+
+    async def _replace_classic(self, connection: AbstractConnection, name: str) -> None:
+        """Delete a queue of before that is no quorum queue. Rows whose acks it has are sent again."""
+        try:
+            async with connection.channel() as channel:
+                await self._queue(channel, name, _QUORUM)
+        except ChannelPreconditionFailed:
+            async with connection.channel() as channel:
+                await channel.queue_delete(name, timeout=_TIMEOUT)
 
     async def _consume(
         self, connection: AbstractConnection, unsubscribed: Callable[[object], None]

@@ -3,10 +3,12 @@
 import sys
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from placet_contracts import brokers
+from placet_runtime import hosts
 
 
 def _seconds(value: object) -> object:
@@ -18,9 +20,12 @@ def _seconds(value: object) -> object:
 
 
 def _amqp_url(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value())
-    if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
-        raise ValueError("not an AMQP URL: amqp://user:password@host:5672/vhost")
+    brokers.urls(url.get_secret_value())
+    return url
+
+
+def _database_url(url: SecretStr) -> SecretStr:
+    hosts.split(url.get_secret_value())
     return url
 
 
@@ -46,7 +51,7 @@ class ServiceSettings(BaseSettings):
         env_prefix="PLACET_", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
     )
 
-    database_url: SecretStr
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)]
     amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)] = SecretStr("amqp://guest:guest@localhost/")
     namespace: str = Field(default="placet", pattern=r"^[A-Za-z0-9_-]{1,60}$")
     database_connections: int = Field(default=8, ge=2, le=200)

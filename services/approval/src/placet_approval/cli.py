@@ -118,9 +118,10 @@ def revoke_key(database_url: DatabaseUrl, name: Annotated[str, typer.Argument(he
 
 
 async def _connect(database_url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    from placet_runtime.hosts import Hosts
     from placet_runtime.postgres import session_settings
 
-    return await asyncpg.connect(database_url, timeout=10, server_settings=session_settings("approval", "placet keys"))
+    return await Hosts(database_url).connect(server_settings=session_settings("approval", "placet keys"))
 
 
 async def _align(conn: "asyncpg.Connection[asyncpg.Record]") -> None:
