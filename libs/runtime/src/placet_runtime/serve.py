@@ -8,6 +8,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 _DRAIN = 10  # seconds that requests under way get
+_KEEP_ALIVE = 75  # of an idle connection: whoever closes first, it must not be us while the other side sends a request
 
 
 class Server(uvicorn.Server):
@@ -25,6 +26,7 @@ class Server(uvicorn.Server):
                 proxy_headers=False,  # nothing here asks who is at the other end
                 server_header=False,
                 timeout_graceful_shutdown=_DRAIN,
+                timeout_keep_alive=_KEEP_ALIVE,
             )
         )
         self._stopping = stopping
