@@ -23,9 +23,9 @@ def _lines(report: Report) -> Iterator[str]:
     for name, count in report.counts.items():
         yield f"{count:8}  {name}"
     yield ""
-    yield f"{'':5} {'':54} {'exercised':>9} {'wrong':>6}"
+    yield f"{'':5} {'':65} {'exercised':>9} {'wrong':>6}"
     for each in report.invariants:
-        yield f"{each.id:5} {each.holds:54} {each.exercised:9} {len(each.wrong):6}  {each.counts}"
+        yield f"{each.id:5} {each.holds:65} {each.exercised:9} {len(each.wrong):6}  {each.counts}"
     yield ""
     for name, (descriptors, memory) in report.growth.items():
         yield f"{name:12} {descriptors:+5} file descriptors, {memory / 1024:+7.1f} MiB"
