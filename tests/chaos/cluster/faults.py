@@ -96,7 +96,7 @@ class Cluster:
         self._mend = mend
 
     async def _part(self, planned: Planned, effect: Effect) -> None:
-        """The node that leads most. It has an effect once no client gets in there: it has paused, or is out of reach."""
+        """The node that leads most. It has an effect once no client gets in: it has paused, or is out of reach."""
         led = await self._brokers.led(NAMESPACE)
         [(number, _)] = led.most_common(1)
         host, node = self._brokers.hosts[number], self._brokers.nodes[number]
