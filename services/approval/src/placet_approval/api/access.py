@@ -73,14 +73,14 @@ class Access:
         token = self.cookie.read(request)
         if token is None:
             return None
-        caller = await self.by_session(request, token)
+        caller = await self.by_session(token)
         if caller is not None and request.method not in _SAFE:
             self.require_own_page(request, token, request.headers.get(TOKEN_HEADER))
         return caller
 
-    async def by_session(self, request: Request, token: str) -> Caller | None:
-        """Whose session this is."""
-        return await self._attempt(request, token, self.sessions)
+    async def by_session(self, token: str) -> Caller | None:
+        """Whose session this is. An address may have many that have ended: pages that were left open."""
+        return await self._attempt(token, None, self.sessions)
 
     def require_own_page(self, request: Request, session: str, shown: str | None) -> None:
         """Refuse what does not come from a page of this session's; ``shown`` is the token that it sent.
@@ -110,14 +110,15 @@ class Access:
             return None
         if self.admin_key is not None and secrets.compare_digest(key.encode(), self.admin_key.encode()):
             return _BOOTSTRAP
-        return await self._attempt(request, key, self.keys)
+        return await self._attempt(key, address_of(request), self.keys)
 
-    async def _attempt(self, request: Request, credential: str, look_up: Batcher[str, Caller | None]) -> Caller | None:
-        address = address_of(request)
-        self.throttle.check(address, credential)
+    async def _attempt(
+        self, credential: str, address: str | None, look_up: Batcher[str, Caller | None]
+    ) -> Caller | None:
+        self.throttle.check(credential, address)
         caller = await look_up.submit(credential)
         if caller is None:
-            self.throttle.failed(address, credential)
+            self.throttle.failed(credential, address)
         else:
             self.throttle.succeeded(credential)
         return caller

@@ -57,12 +57,12 @@ async def login_link(request: Request) -> Response:
     access: Access = request.state.access
     access.require_own_origin(request)
     token = (await _form(request)).get("token", "").rpartition("#")[2].strip()
-    access.throttle.check(address_of(request), token)
+    access.throttle.check(token, address_of(request))
     async with _deps(request).pool.acquire() as conn, conn.transaction():
         try:
             user = await sessions.use_link(conn, token)
         except Refused:
-            access.throttle.failed(address_of(request), token)
+            access.throttle.failed(token, address_of(request))
             raise
         return await _begin(request, sessions.Begin(conn, user, "link"), HOME)
 
@@ -139,7 +139,7 @@ async def _session(request: Request) -> tuple[str, str] | None:
     """The token and actor of the browser's session, if it has one that goes on."""
     access: Access = request.state.access
     token = access.cookie.read(request)
-    caller = await access.by_session(request, token) if token is not None else None
+    caller = await access.by_session(token) if token is not None else None
     return None if token is None or caller is None else (token, caller.actor)
 
 
