@@ -8,6 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from kit.browser import LOCAL, Browser, browser
 from kit.costs import counted
@@ -99,6 +100,20 @@ async def test_looking_at_a_link_uses_nothing_up(placet: Product) -> None:
 
         assert scanner.cookies == {}
         assert (await ana.use(path)).status_code == 303
+
+
+async def test_no_log_has_a_token(placet: Product, capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither of a link, used or refused, nor of the session, nor of its forms."""
+    path = await link(placet, await user(placet))
+    with capture_logs() as logs:
+        async with browser(placet.running) as one:
+            await one.use(path)
+            await one.post("/sign-in/link", token=path.partition("#")[2])
+            tokens = [path.partition("#")[2], one.cookies[COOKIE], await one.token()]
+            await one.post("/sign-out", token=tokens[2], everywhere="yes")
+    written = "".join(capfd.readouterr()) + str(logs)
+
+    assert not [token for token in tokens if token in written]
 
 
 async def test_a_link_ends(placet: Product) -> None:
