@@ -148,6 +148,10 @@ BAD: dict[str, tuple[Case, str]] = {
     "wrong nonce": (lambda p: p.change.update(nonce="other"), "does not verify"),
     "no nonce": (lambda p: p.change.update(nonce=None), "does not verify"),
     "wrong audience": (lambda p: p.change.update(aud="somebody-else"), "does not verify"),
+    "wrong audience, though asked for by us": (
+        lambda p: p.change.update(aud="somebody-else", azp=CLIENT_ID),
+        "does not verify",
+    ),
     "audience of two, meant for another": (
         lambda p: p.change.update(aud=[CLIENT_ID, "other"], azp="other"),
         "does not verify",
