@@ -21,6 +21,7 @@ from placet_contracts.topology import Service, queues
 _REPLICAS = ("executor-0", "approval-0", "executor-1", "approval-1", "notifier-0")
 _ENDS_WITHIN = 60.0  # seconds, a process that was told to: handlers get 25 of them
 _FIRES_WITHIN = 15.0  # seconds, an armed point
+_REAPED_WITHIN = 10.0  # seconds, a lease that has run out, by an executor that may be held up itself
 _HELD_WITHIN = 20.0  # seconds, a lease by an executor
 _GIVEN_WITHIN = 10.0  # seconds, bad answers of the far end
 _TAKEN_WITHIN = 30.0  # seconds, messages by a broker, and any notification: another fault may have them held up
@@ -107,8 +108,12 @@ async def _stop_once(stack: Stack, replica: Replica, random: Random) -> Effect:
     pid = await replica.started()
     held = await _held(stack, pid) if replica.service == "executor" else []
     replica.signal(signal.SIGSTOP)
+    lost: list[str] = []
     try:
         await asyncio.sleep(LEASE + random.uniform(1.5, 3.0))  # it is in this state that time has to pass
+        deadline = monotonic() + _REAPED_WITHIN
+        while held and not (lost := await _lost(stack, held)) and monotonic() < deadline:
+            await asyncio.sleep(0.1)
         stopped = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
     except FileNotFoundError:
         stopped = False
@@ -116,8 +121,12 @@ async def _stop_once(stack: Stack, replica: Replica, random: Random) -> Effect:
         replica.signal(signal.SIGCONT)
     if replica.service != "executor":
         return Effect("stopped" if stopped else "")
-    lost = await stack.fetch("SELECT id FROM executor.runs WHERE id = ANY ($1) AND lost_leases > 0", held)
-    return Effect(f"leases lost: {len(lost)}" if stopped and lost else "", [row["id"] for row in lost])
+    return Effect(f"leases lost: {len(lost)}" if stopped and lost else "", lost)
+
+
+async def _lost(stack: Stack, run_ids: list[str]) -> list[str]:
+    rows = await stack.fetch("SELECT id FROM executor.runs WHERE id = ANY ($1) AND lost_leases > 0", run_ids)
+    return [row["id"] for row in rows]
 
 
 async def _held(stack: Stack, pid: int) -> list[str]:
