@@ -21,8 +21,10 @@ from placet_contracts.topology import Service, queues
 _REPLICAS = ("executor-0", "approval-0", "executor-1", "approval-1", "notifier-0")
 _ENDS_WITHIN = 60.0  # seconds, a process that was told to: handlers get 25 of them
 _FIRES_WITHIN = 15.0  # seconds, an armed point
+_REAPED_WITHIN = 10.0  # seconds, a lease that has run out, by an executor that may be held up itself
+_HELD_WITHIN = 20.0  # seconds, a lease by an executor
 _GIVEN_WITHIN = 10.0  # seconds, bad answers of the far end
-_TAKEN_WITHIN = 30.0  # seconds, messages by a broker that another fault may have taken away
+_TAKEN_WITHIN = 30.0  # seconds, messages by a broker, and any notification: another fault may have them held up
 
 _WEATHERS: Mapping[str, Weather] = {
     "hole": Weather(hole=True),
@@ -97,13 +99,21 @@ async def _kill(stack: Stack, folder: Path, planned: Planned, random: Random) ->
 
 
 async def _stop(stack: Stack, folder: Path, planned: Planned, random: Random) -> Effect:
-    """For longer than a lease; an executor while it holds some."""
-    replica = _replica(stack, planned)
+    """For longer than a lease; an executor while it holds some, and once more if it had come to their end before."""
+    effect = await _stop_once(stack, _replica(stack, planned), random)
+    return effect if effect.seen else await _stop_once(stack, _replica(stack, planned), random)
+
+
+async def _stop_once(stack: Stack, replica: Replica, random: Random) -> Effect:
     pid = await replica.started()
     held = await _held(stack, pid) if replica.service == "executor" else []
     replica.signal(signal.SIGSTOP)
+    lost: list[str] = []
     try:
         await asyncio.sleep(LEASE + random.uniform(1.5, 3.0))  # it is in this state that time has to pass
+        deadline = monotonic() + _REAPED_WITHIN
+        while held and not (lost := await _lost(stack, held)) and monotonic() < deadline:
+            await asyncio.sleep(0.1)
         stopped = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
     except FileNotFoundError:
         stopped = False
@@ -111,13 +121,17 @@ async def _stop(stack: Stack, folder: Path, planned: Planned, random: Random) ->
         replica.signal(signal.SIGCONT)
     if replica.service != "executor":
         return Effect("stopped" if stopped else "")
-    lost = await stack.fetch("SELECT id FROM executor.runs WHERE id = ANY ($1) AND lost_leases > 0", held)
-    return Effect(f"leases lost: {len(lost)}" if stopped and lost else "", [row["id"] for row in lost])
+    return Effect(f"leases lost: {len(lost)}" if stopped and lost else "", lost)
+
+
+async def _lost(stack: Stack, run_ids: list[str]) -> list[str]:
+    rows = await stack.fetch("SELECT id FROM executor.runs WHERE id = ANY ($1) AND lost_leases > 0", run_ids)
+    return [row["id"] for row in rows]
 
 
 async def _held(stack: Stack, pid: int) -> list[str]:
     """Runs that an executor has just taken, and will be busy with; none, if it takes none within seconds."""
-    deadline = monotonic() + 8
+    deadline = monotonic() + _HELD_WITHIN
     while monotonic() < deadline:
         rows = await stack.fetch(
             """
@@ -193,8 +207,10 @@ async def _replay(stack: Stack, folder: Path, planned: Planned, random: Random) 
 
 async def _far_end(stack: Stack, folder: Path, planned: Planned, random: Random) -> Effect:
     stack.far_end.misbehave(random, times := random.randint(5, 12))
-    deadline = monotonic() + _GIVEN_WITHIN
-    while stack.far_end.bad_answers_left and monotonic() < deadline:
+    began = monotonic()
+    while left := stack.far_end.bad_answers_left:
+        if monotonic() > began + (_GIVEN_WITHIN if left < 3 * times else _TAKEN_WITHIN):
+            break
         await asyncio.sleep(0.1)
     given = 3 * times - stack.far_end.bad_answers_left
     stack.far_end.behave()
