@@ -16,6 +16,7 @@ GRANT SELECT, INSERT ON approval.audit, approval.audit_seals TO approval;
 
 GRANT USAGE ON SCHEMA approval TO placet_auditor;
 GRANT SELECT ON approval.audit, approval.audit_seals, approval.audit_shift, approval.approvals TO placet_auditor;
+GRANT SELECT (approval_id, position, verdict, actor, on_behalf_of, channel, comment, at) ON approval.votes TO placet_auditor;
 GRANT SELECT (id, cancelled_by, created_at) ON approval.runs TO placet_auditor;
 GRANT SELECT (id, name, role, created_at, revoked_at) ON approval.api_keys TO placet_auditor;
 

@@ -22,6 +22,7 @@ from placet_approval.domain import (
     ContentChanged,
     Decision,
     KeyReused,
+    NotAllowed,
     NotFound,
     Run,
     RunContradicted,
@@ -356,7 +357,8 @@ class Machine(RuleBasedStateMachine):
     async def _approvals(self) -> list[dict[str, Any]]:
         rows = await self.world.pools["approval"].fetch(
             """
-            SELECT id, run_id, gate, digest, status, resolved_by, coalesce(expires_at <= now(), false) AS overdue
+            SELECT id, run_id, gate, digest, status, requested_by, resolved_by,
+                   coalesce(expires_at <= now(), false) AS overdue
               FROM approvals ORDER BY status <> 'pending', run_id, gate
             """
         )
@@ -376,7 +378,13 @@ class Machine(RuleBasedStateMachine):
             self._check_answer(decision, answer, after.get(decision.approval_id))
         if alone:
             for row in before:
-                fitting = [d for d in decisions if d.approval_id == row["id"] and d.digest in (None, row["digest"])]
+                fitting = [
+                    d
+                    for d in decisions
+                    if d.approval_id == row["id"]
+                    and d.digest in (None, row["digest"])
+                    and d.actor != row["requested_by"]
+                ]
                 if row["status"] == "pending" and not row["overdue"] and fitting:
                     winner = (fitting[0].outcome, fitting[0].actor)
                     now = (after[row["id"]]["status"], after[row["id"]]["resolved_by"])
@@ -389,6 +397,9 @@ class Machine(RuleBasedStateMachine):
             assert row is None, f"I4: {decision} told {answer}, but {row}"
             return
         assert row is not None, f"I4: {decision} told {answer}, but there is none"
+        if isinstance(answer, NotAllowed):
+            assert row["requested_by"] == decision.actor, f"{decision} told {answer}, but {row}"
+            return
         if isinstance(answer, ContentChanged):
             assert decision.digest not in (None, row["digest"]), f"I4: {decision} told {answer}, but {row}"
         elif isinstance(answer, AlreadyResolved):
