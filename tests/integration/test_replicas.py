@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack
 
 import asyncpg
 import pytest
 
 from kit.database import database
-from kit.product import Product, another_approval, product
+from kit.product import Product, another_approval, problem, product
 from kit.waiting import eventually
 from placet import Context, Interrupt, Placet
 from placet_approval import waits
@@ -51,6 +52,32 @@ async def test_a_change_answers_those_who_wait_at_another_replica(
 
         for n in range(20):
             await go_through(n)
+
+
+async def test_eight_deciders_at_three_replicas_make_one_resolution(placet: Product) -> None:
+    """Whoever is first; the others are told by whom and how, wherever they asked."""
+    async with AsyncExitStack() as stack:
+        replicas = [placet, *[await stack.enter_async_context(another_approval(placet.running)) for _ in range(2)]]
+        deciders = [
+            await stack.enter_async_context(replicas[n % 3].caller("approver", f"decider-{n}")) for n in range(8)
+        ]
+        for n in range(5):
+            approval = await placet.paused(await placet.start("asks", n))
+            answers = await asyncio.gather(
+                *(
+                    decider.decide(approval, "reject" if number % 2 else "approve")
+                    for number, decider in enumerate(deciders)
+                )
+            )
+
+            [won] = [answer.json() for answer in answers if answer.status_code == 200]
+            told = [problem(answer, 409, "already-resolved") for answer in answers if answer.status_code != 200]
+            assert {(each["outcome"], each["resolvedBy"]) for each in told} == {(won["status"], won["resolvedBy"])}
+            rows = await placet.running.query("approval", "SELECT status FROM approvals WHERE id = $1", approval["id"])
+            assert rows == [{"status": won["status"]}]
+            assert (await placet.ended(approval["runId"]))["status"] == {"approved": "completed"}.get(
+                won["status"], "rejected"
+            )
 
 
 class Member:

@@ -28,9 +28,10 @@ Json = Any
 class Product:
     """A deployment, and one caller of its REST API."""
 
-    def __init__(self, running: Deployment, http: httpx2.AsyncClient) -> None:
+    def __init__(self, running: Deployment, http: httpx2.AsyncClient, replica: approval.Approval | None = None) -> None:
         self.running = running
         self.http = http
+        self._replica = replica  # of the approval service; none: the first one
 
     async def start(self, workflow: str, input: Json = None, **more: Json) -> str:
         """Start a run; its id."""
@@ -86,8 +87,8 @@ class Product:
     @asynccontextmanager
     async def caller(self, role: Role, name: str | None = None) -> AsyncIterator["Product"]:
         """The same deployment, as somebody else sees it."""
-        async with self.running.http(await self.key(role, name)) as http:
-            yield Product(self.running, http)
+        async with self.running.http(await self.key(role, name), self._replica) as http:
+            yield Product(self.running, http, self._replica)
 
     async def status_in_executor(self, run_id: str) -> str:
         """A run's state as the executor has it."""
@@ -138,7 +139,7 @@ async def another_approval(running: Deployment) -> AsyncIterator[Product]:
     async with approval.service(running._approval_settings(), bus, asyncio.Event()) as started:
         await eventually(lambda: asyncio.sleep(0, bus.ready))
         async with running.http(ADMIN_KEY, started) as http:
-            yield Product(running, http)
+            yield Product(running, http, started)
 
 
 def problem(answer: httpx2.Response, status: int, type: str) -> dict[str, Json]:
