@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kit.nodes import RabbitNode
-from kit.outcome import CannotBeHad
-from placet_standalone.binaries import EmbeddedPostgresError
-from placet_standalone.postgres import embedded
+from kit.nodes import PostgresNode, RabbitNode
 
 # Removes a folder when the pipe closes; again, if a server that is about to end still wrote there.
 _SWEEP = 'read -r _; while rm -rf "$0"; [ -e "$0" ]; do sleep 1; done'
@@ -18,17 +15,14 @@ _SWEEP = 'read -r _; while rm -rf "$0"; [ -e "$0" ]; do sleep 1; done'
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """The embedded Postgres of the product; its superuser's DSN."""
-    with folder() as own, asyncio.Runner() as runner:
-        server = embedded(own / "postgres")
+    """A Postgres of our own; its superuser's DSN."""
+    with folder() as own:
+        node = PostgresNode(own / "postgres")
         try:
-            dsn = runner.run(server.__aenter__())
-        except EmbeddedPostgresError as error:
-            raise CannotBeHad(str(error)) from error
-        try:
-            yield dsn
+            asyncio.run(node.start())
+            yield node.url
         finally:
-            runner.run(server.__aexit__(None, None, None))
+            node.kill()
 
 
 @contextmanager

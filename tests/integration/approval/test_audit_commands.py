@@ -187,6 +187,11 @@ async def _is_sealed(placet: Product) -> bool:
 # --- roles
 
 
+def as_role(dsn: str, role: str) -> str:
+    """The address, with another role's rights."""
+    return f"{dsn}{'&' if '?' in dsn else '?'}role={role}"
+
+
 async def test_the_role_of_the_service_can_only_add(database_url: str) -> None:
     """After `deploy/postgres/audit.sql` the service works, and can neither change nor drop what it has noted."""
     suffix = uuid4().hex[:8]
@@ -197,10 +202,10 @@ async def test_the_role_of_the_service_can_only_add(database_url: str) -> None:
     admin = await asyncpg.connect(database_url, server_settings={"search_path": "approval"})
     try:
         await admin.execute(f"CREATE ROLE {service}; CREATE SCHEMA approval AUTHORIZATION {service}")
-        await migrations.apply(f"{database_url}?role={service}", "approval")
+        await migrations.apply(as_role(database_url, service), "approval")
         await admin.execute(script)
 
-        async with ledger(f"{database_url}?role={service}") as book:
+        async with ledger(as_role(database_url, service)) as book:
             [id] = await book.open()
             await book.decide(id)
             await book.seal()
@@ -216,7 +221,7 @@ async def test_the_role_of_the_service_can_only_add(database_url: str) -> None:
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await book.deps.pool.execute(statement)
 
-            reader = Ledger(book.deps, book.key, f"{database_url}?role={auditor}")
+            reader = Ledger(book.deps, book.key, as_role(database_url, auditor))
             verified = await command(reader, "verify", "--grace", "0")
             assert verified.exit_code == 0, verified.output
             exported = (await command(reader, "export")).output

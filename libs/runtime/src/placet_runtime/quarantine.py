@@ -93,7 +93,10 @@ async def newest(conn: Connection | Pool, limit: int, *, before: UUID | None = N
 async def kinds(conn: Connection | Pool, limit: int) -> list[Kind]:
     """What there is, the most frequent reasons first."""
     rows = await conn.fetch(
-        "SELECT type, reason, count(*) AS messages FROM quarantine GROUP BY type, reason ORDER BY 3 DESC LIMIT $1",
+        """
+        SELECT type, reason, count(*) AS messages FROM quarantine
+         GROUP BY type, reason ORDER BY messages DESC, type, reason LIMIT $1
+        """,
         limit,
     )
     return [Kind(**row) for row in rows]
