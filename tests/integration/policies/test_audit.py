@@ -70,3 +70,29 @@ async def test_votes_go_with_their_run_and_with_nothing_else(office: Office) -> 
             await retention.delete(conn, [approval["runId"]])
         assert await conn.fetchval("SELECT count(*) FROM votes WHERE approval_id = $1", approval["id"]) == 0
     assert await findings(office) == []
+
+
+async def test_who_people_are_and_what_is_asked_of_them_is_noted(office: Office) -> None:
+    """Users, groups, absences and policies, as they change."""
+    http = office.placet.http
+    made = await http.post("/v1/users", json={"handle": "zoe", "roles": ["approver"], "emails": ["zoe@example.com"]})
+    assert made.status_code == 201, made.text
+    assert (await http.post("/v1/groups", json={"name": "auditors", "members": ["zoe"]})).status_code == 201
+    assert (await http.patch("/v1/groups/auditors", json={"members": []})).is_success
+    assert (await http.delete("/v1/groups/auditors")).is_success
+    policy = {"name": "noted", "match": {"workflow": "nothing"}}
+    assert (await http.post("/v1/policies", json={"policy": policy})).is_success
+    assert (await http.delete("/v1/policies/noted")).is_success
+    absence = {"principal": "user:ana", "delegate": "user:zoe"}
+    times = {"startsAt": "2026-01-01T00:00:00Z", "endsAt": "2036-01-02T00:00:00Z"}
+    absent = await http.post("/v1/delegations", json={**absence, **times})
+    assert absent.is_success, absent.text
+    assert (await http.delete(f"/v1/delegations/{absent.json()['id']}")).is_success
+
+    async with office.placet.running.connection() as conn:
+        rows = await conn.fetch("SELECT e ->> 'kind' AS kind FROM audit AS a, json_array_elements(a.entries) AS e")
+    assert {row["kind"] for row in rows} >= {
+        "user.put", "user.linked", "group.joined", "group.left", "group.deleted", "policy.made", "policy.ended",
+        "delegation.made", "delegation.ended",
+    }  # fmt: skip
+    assert await findings(office) == []

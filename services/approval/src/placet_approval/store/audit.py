@@ -16,6 +16,8 @@ OPENED = "json_build_object('kind', 'opened', 'approval', id, 'digest', digest)"
 RESOLVED = """json_build_object('kind', status, 'approval', id, 'run', run_id, 'gate', gate, 'digest', digest,
                                 'by', resolved_by, 'channel', channel, 'comment', comment)"""
 
+BY = "'db:' || session_user"  # of what those change who may write here
+
 
 def noted(entries: str) -> str:
     """A CTE that notes the entries which a query over the statement's own changes selects."""

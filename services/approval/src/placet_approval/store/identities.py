@@ -8,6 +8,7 @@ import asyncpg
 
 from placet_approval.domain import Person
 from placet_approval.identity import Group, IdentityTaken, Kind, User, canonical
+from placet_approval.store import audit
 from placet_runtime.postgres import Connection, columns
 
 _OF_KIND = "ARRAY(SELECT i.actor FROM identities AS i WHERE i.user_id = u.id AND i.kind = '{}')"
@@ -16,6 +17,23 @@ _GROUPS = "ARRAY(SELECT m.group_name FROM group_members AS m WHERE m.user_id = u
 _USER = f"""u.id, u.handle, u.name, u.roles, u.disabled_at IS NOT NULL AS disabled, u.created_at,
             {_OF_KIND.format("email")} AS emails, {_OF_KIND.format("slack")} AS slack,
             {_OF_KIND.format("alias")} AS aliases, {_OF_KIND.format("oidc")} AS logins, {_GROUPS} AS groups"""
+
+
+_NOTE_USERS = audit.noted(
+    f"""SELECT json_build_object('kind', 'user.put', 'user', id, 'handle', handle, 'roles', roles,
+                                 'disabled', disabled, 'by', {audit.BY})
+          FROM put"""
+)
+
+
+def _note_links(kind: str, changed: str) -> str:
+    entry = f"json_build_object('kind', '{kind}', 'user', user_id, 'actor', actor, 'by', {audit.BY})"
+    return audit.noted(f"SELECT {entry} FROM {changed}")
+
+
+def _note_members(kind: str, changed: str) -> str:
+    entry = f"json_build_object('kind', '{kind}', 'group', group_name, 'user', user_id, 'by', {audit.BY})"
+    return audit.noted(f"SELECT {entry} FROM {changed}")
 
 
 async def resolve(conn: Connection, actors: Collection[str]) -> dict[str, Person]:
@@ -73,7 +91,7 @@ async def every_user(conn: Connection, *, after: str = "", limit: int | None = N
 async def put_users(conn: Connection, users: Sequence[User]) -> None:
     """Have users with these names, roles and states."""
     await conn.execute(
-        """
+        f"""
         WITH put AS (
             INSERT INTO users AS u (id, handle, name, roles, disabled_at)
             SELECT p.id, p.handle, p.name, string_to_array(p.roles, ','), CASE WHEN p.disabled THEN now() END
@@ -83,7 +101,8 @@ async def put_users(conn: Connection, users: Sequence[User]) -> None:
                SET name = excluded.name, roles = excluded.roles,
                    disabled_at = CASE WHEN excluded.disabled_at IS NULL THEN NULL
                                       ELSE coalesce(u.disabled_at, excluded.disabled_at) END
-            RETURNING u.id, u.handle)
+            RETURNING u.id, u.handle, u.roles, u.disabled_at IS NOT NULL AS disabled),
+        {_NOTE_USERS}
         INSERT INTO identities (actor, kind, user_id) SELECT 'user:' || handle, 'user', id FROM put
         ON CONFLICT DO NOTHING
         """,
@@ -99,9 +118,12 @@ async def link(conn: Connection, links: Sequence[tuple[str, Kind, UUID]]) -> Non
     """
     try:
         await conn.execute(
-            """
+            f"""
+            WITH linked AS (
             INSERT INTO identities (actor, kind, user_id)
-            SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[])
+            SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[]) RETURNING actor, user_id),
+            {_note_links("user.linked", "linked")}
+            SELECT FROM linked
             """,
             *columns(links, 3),
         )
@@ -113,7 +135,15 @@ async def link(conn: Connection, links: Sequence[tuple[str, Kind, UUID]]) -> Non
 
 async def unlink(conn: Connection, actors: Sequence[str]) -> None:
     """Let these actors be nobody."""
-    await conn.execute("DELETE FROM identities WHERE actor = ANY ($1::text[]) AND kind <> 'user'", actors)
+    await conn.execute(
+        f"""
+        WITH unlinked AS (
+        DELETE FROM identities WHERE actor = ANY ($1::text[]) AND kind <> 'user' RETURNING actor, user_id),
+        {_note_links("user.unlinked", "unlinked")}
+        SELECT FROM unlinked
+        """,
+        actors,
+    )
 
 
 async def groups(conn: Connection, names: Collection[str] | None = None) -> dict[str, Group]:
@@ -136,16 +166,23 @@ async def put_groups(conn: Connection, names: Sequence[str]) -> None:
 
 async def drop_groups(conn: Connection, names: Sequence[str]) -> None:
     """Have no groups with these names."""
-    await conn.execute("DELETE FROM groups WHERE name = ANY ($1::text[])", names)
+    note = audit.noted(f"SELECT json_build_object('kind', 'group.deleted', 'group', name, 'by', {audit.BY}) FROM gone")
+    await conn.execute(
+        f"WITH gone AS (DELETE FROM groups WHERE name = ANY ($1::text[]) RETURNING name), {note} SELECT FROM gone",
+        names,
+    )
 
 
 async def join_groups(conn: Connection, members: Sequence[tuple[str, str]]) -> None:
     """Let these be members: (group, handle)."""
     await conn.execute(
-        """
+        f"""
+        WITH joined AS (
         INSERT INTO group_members (group_name, user_id)
         SELECT j.name, u.id FROM unnest($1::text[], $2::text[]) AS j (name, handle) JOIN users AS u USING (handle)
-        ON CONFLICT DO NOTHING
+        ON CONFLICT DO NOTHING RETURNING group_name, user_id),
+        {_note_members("group.joined", "joined")}
+        SELECT FROM joined
         """,
         *columns(members, 2),
     )
@@ -154,9 +191,13 @@ async def join_groups(conn: Connection, members: Sequence[tuple[str, str]]) -> N
 async def leave_groups(conn: Connection, members: Sequence[tuple[str, str]]) -> None:
     """Let these be no members: (group, handle)."""
     await conn.execute(
-        """
+        f"""
+        WITH gone AS (
         DELETE FROM group_members AS m USING unnest($1::text[], $2::text[]) AS l (name, handle), users AS u
          WHERE m.group_name = l.name AND u.handle = l.handle AND m.user_id = u.id
+        RETURNING m.group_name, m.user_id),
+        {_note_members("group.left", "gone")}
+        SELECT FROM gone
         """,
         *columns(members, 2),
     )

@@ -13,9 +13,6 @@ from placet_runtime.postgres import Connection
 _COLUMNS = "k.id, k.name, k.role, u.handle AS owner, k.created_at, k.expires_at, k.revoked_at, k.last_used_at"
 
 
-_BY = "'db:' || session_user"  # keys are made and revoked by those who may write here
-
-
 async def add(
     conn: Connection, id: str, hash: bytes, name: str, role: Role, *, owner: str | None, lifetime: timedelta | None
 ) -> None:
@@ -110,5 +107,5 @@ def _caller(row: asyncpg.Record) -> Caller:
 
 
 def _note(kind: str, changed: str) -> str:
-    entry = f"json_build_object('kind', '{kind}', 'key', id, 'name', name, 'role', role, 'by', {_BY})"
+    entry = f"json_build_object('kind', '{kind}', 'key', id, 'name', name, 'role', role, 'by', {audit.BY})"
     return audit.noted(f"SELECT {entry} FROM {changed}")

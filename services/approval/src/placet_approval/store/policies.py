@@ -4,9 +4,19 @@ from collections.abc import Sequence
 
 from placet_approval.domain import StoredPolicy
 from placet_approval.policy.matching import DeploymentPolicy
+from placet_approval.store import audit
 from placet_runtime.postgres import Connection, columns
 
 _COLUMNS = "p.name, p.version, p.spec, p.in_force, p.created_by, p.created_at, p.ended_by, p.ended_at"
+
+_NOTE_MADE = audit.noted(
+    """SELECT json_build_object('kind', 'policy.made', 'policy', name, 'version', version, 'spec', spec,
+                                'by', created_by)
+         FROM made"""
+)
+_NOTE_ENDED = audit.noted(
+    "SELECT json_build_object('kind', 'policy.ended', 'policy', name, 'version', version, 'by', ended_by) FROM ended"
+)
 
 
 async def in_force(conn: Connection) -> list[StoredPolicy]:
@@ -27,8 +37,11 @@ async def end(conn: Connection, names: Sequence[str], by: str) -> list[StoredPol
     """Put policies out of force; those that were in force."""
     rows = await conn.fetch(
         f"""
+        WITH ended AS (
         UPDATE policies AS p SET in_force = false, ended_at = now(), ended_by = $2
-         WHERE p.name = ANY ($1::text[]) AND p.in_force RETURNING {_COLUMNS}
+         WHERE p.name = ANY ($1::text[]) AND p.in_force RETURNING {_COLUMNS}),
+        {_NOTE_ENDED}
+        SELECT * FROM ended
         """,
         names,
         by,
@@ -40,10 +53,13 @@ async def add(conn: Connection, policies: Sequence[DeploymentPolicy], by: str) -
     """Put new versions in force, where none of that name is."""
     rows = await conn.fetch(
         f"""
+        WITH made AS (
         INSERT INTO policies AS p (name, version, spec, created_by)
         SELECT n.name, coalesce((SELECT max(o.version) FROM policies AS o WHERE o.name = n.name), 0) + 1, n.spec, $3
           FROM unnest($1::text[], $2::json[]) AS n (name, spec)
-        RETURNING {_COLUMNS}
+        RETURNING {_COLUMNS}),
+        {_NOTE_MADE}
+        SELECT * FROM made
         """,
         *columns([(policy.name, policy.model_dump_json(by_alias=True, exclude_none=True)) for policy in policies], 2),
         by,
