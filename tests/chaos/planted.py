@@ -64,7 +64,7 @@ def no_outbox() -> None:
         emitted: list[Any] = []
         async with transaction(self, of) as (conn, _):
             yield conn, emitted.extend
-        self._offer(list(self._rows(emitted)))
+        self._offered.add(list(self._rows(emitted)))
 
     Outbox.transaction = forgetful  # type: ignore[method-assign]
 
