@@ -1,27 +1,19 @@
 """``placet policy``: look at the policies in force, and try a draft on what was decided in the past."""
 
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from placet_runtime.cli import run
-from placet_runtime.hosts import Hosts
+from placet_approval.commands.database import AsJson, DatabaseUrl, work
 
 if TYPE_CHECKING:
+    from placet_approval.handlers.policies import Replayed
     from placet_approval.policy.matching import DeploymentPolicy
     from placet_runtime.postgres import Connection
 
-T = TypeVar("T")
-
 commands = typer.Typer(help="Policies: who must say yes, beside what authors ask.", no_args_is_help=True)
-
-DatabaseUrl = Annotated[
-    str, typer.Option(envvar="PLACET_DATABASE_URL", help="Postgres, as the approval service's role.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 @commands.command("list")
@@ -29,7 +21,7 @@ def list_policies(database_url: DatabaseUrl, as_json: AsJson = False) -> None:
     """List the policies in force."""
     from placet_approval.store import policies
 
-    for each in run(_with(database_url, policies.in_force)):
+    for each in work(database_url, policies.in_force):
         about = each.policy.match.model_dump(by_alias=True, exclude_none=True)
         facts = {"name": each.name, "version": each.version, "match": about, "since": each.created_at.isoformat()}
         where = ", ".join(f"{name} {value}" for name, value in about.items()) or "everything"
@@ -43,7 +35,7 @@ def show_policy(database_url: DatabaseUrl, name: str) -> None:
 
     from placet_approval.store import policies
 
-    versions = run(_with(database_url, lambda conn: policies.versions(conn, name)))
+    versions = work(database_url, lambda conn: policies.versions(conn, name))
     if not versions:
         typer.echo(f"placet: there is no policy {name}", err=True)
         raise typer.Exit(1)
@@ -69,11 +61,14 @@ def try_policy(
     from placet_approval.identity import Unfit
 
     policy = _read(draft)
-    try:
-        found = run(_with(database_url, lambda conn: policies.test(conn, policy, limit)))
-    except Unfit as error:
-        typer.echo(f"placet: {draft}: {error}", err=True)
-        raise typer.Exit(2) from error
+
+    async def replay(conn: "Connection") -> "list[Replayed]":
+        try:
+            return await policies.test(conn, policy, limit)
+        except Unfit as error:
+            raise Unfit(f"{draft}: {error}") from error
+
+    found = work(database_url, replay)
     for each in found:
         facts = {
             "kind": each.difference.kind,
@@ -107,15 +102,3 @@ def _read(path: Path) -> "DeploymentPolicy":
         problem = f"no YAML: {error}"
     typer.echo(f"placet: {path}: {problem}", err=True)
     raise typer.Exit(2)
-
-
-async def _with(database_url: str, work: "Callable[[Connection], Awaitable[T]]") -> T:
-
-    from placet_runtime.postgres import session_settings
-
-    settings = session_settings("approval", "placet policy")
-    conn = await Hosts(database_url).connect(server_settings=settings)
-    try:
-        return await work(conn)
-    finally:
-        await conn.close()
