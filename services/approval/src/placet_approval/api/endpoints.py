@@ -85,7 +85,7 @@ class Endpoint:
                 if raw is None:
                     return problems.too_large(access.max_body)
                 body = self.body.model_validate_json(raw)
-                _require_one_meaning(raw)
+                require_one_meaning(raw)
         except ValueError as error:
             return problems.respond(problems.invalid(error))
         return Call(request, caller, body, query)
@@ -98,7 +98,7 @@ def respond(answer: Model, status: int = 200, headers: dict[str, str] | None = N
     )
 
 
-def _require_one_meaning(raw: bytes) -> None:
+def require_one_meaning(raw: bytes) -> None:
     """Refuse JSON that readers take differently: a name twice in one object, a number without a value.
 
     Raises:

@@ -32,6 +32,14 @@ class Replayed:
     difference: Difference
 
 
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How many approvals a draft was tried on, and those that would have gone otherwise, the worst first."""
+
+    tried: int
+    otherwise: Sequence[Replayed]
+
+
 async def listed(deps: Deps) -> list[StoredPolicy]:
     """Those in force."""
     async with deps.pool.acquire() as conn:
@@ -143,8 +151,8 @@ def check(draft: DeploymentPolicy) -> None:
                 raise Unfit(f"{where}: {error}") from None
 
 
-async def test(conn: Connection, draft: DeploymentPolicy, limit: int) -> list[Replayed]:
-    """What a draft would have changed about the last ``limit`` decided approvals that it is about, the worst first.
+async def test(conn: Connection, draft: DeploymentPolicy, limit: int) -> Replay:
+    """What a draft would have changed about the last ``limit`` decided approvals that it is about.
 
     Raises:
         Unfit: it has a condition that can never be told.
@@ -170,7 +178,7 @@ async def test(conn: Connection, draft: DeploymentPolicy, limit: int) -> list[Re
         difference = compare(past.status, before, after, tally(after, again))
         if difference is not None:
             found.append(Replayed(past, difference))
-    return sorted(found, key=lambda each: ORDER.index(each.difference.kind))
+    return Replay(len(about), sorted(found, key=lambda each: ORDER.index(each.difference.kind)))
 
 
 def _is_about(named: Named, past: Past) -> bool:
