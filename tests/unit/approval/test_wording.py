@@ -40,7 +40,7 @@ def test_stages_a_requester_and_a_deadline() -> None:
         ({"stages": [stage({"required": 3})]}, ["3 people with the role approver"]),
         (
             {"stages": [stage({"approvers": ["user:ana", "email:cfo@example.com"]}, name="money")]},
-            ["money: 1 of user:ana, email:cfo@example.com"],
+            ["1 of user:ana, email:cfo@example.com (money)"],
         ),
         ({"stages": [stage(FINANCE, ANA)]}, ["2 of group:finance and 1 of user:ana, all different"]),
         ({"stages": [stage(FINANCE, ANA, need="any")]}, ["either 2 of group:finance or 1 of user:ana"]),
@@ -49,7 +49,7 @@ def test_stages_a_requester_and_a_deadline() -> None:
             {"stages": [stage(ANA)], "approve_when": "input.amount < 10", "rejections": 2, "distinct_gates": True},
             [
                 "1 of user:ana",
-                "nobody where input.amount < 10",
+                "nobody, where input.amount < 10",
                 "2 different people must reject to end it",
                 "not whoever decided at another gate of the run",
             ],

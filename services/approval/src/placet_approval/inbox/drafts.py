@@ -1,12 +1,16 @@
 """Policies as the text that people edit: JSON, and what does not fit in it."""
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
 from placet_approval.api import problems
 from placet_approval.api.endpoints import require_one_meaning
 from placet_approval.policy.matching import DeploymentPolicy
+
+_WIDTH = 80
 
 EXAMPLE = """{
   "name": "large-refunds",
@@ -41,5 +45,35 @@ def read(text: str) -> DeploymentPolicy | list[Problem]:
 
 def text_of(policy: DeploymentPolicy) -> str:
     """A policy as text, without what goes without saying. Read again, it is the same."""
-    short = policy.model_dump_json(by_alias=True, exclude_defaults=True, exclude_none=True, indent=2)
-    return short if read(short) == policy else policy.model_dump_json(by_alias=True, exclude_none=True, indent=2)
+    short = _written(policy.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude_none=True))
+    if read(short) == policy:
+        return short
+    return _written(policy.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+def _written(facts: dict[str, Any]) -> str:
+    first = {name: facts[name] for name in ("name", "match") if name in facts}
+    return _json(_whole({**first, **facts}))
+
+
+def _whole(value: Any) -> Any:
+    """The same with whole numbers written as such: 60 seconds, not 60.0."""
+    if isinstance(value, dict):
+        return {name: _whole(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _json(value: Any, indent: str = "") -> str:
+    """As people write it: what fits in a line stands in one."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(line) <= _WIDTH or not isinstance(value, dict | list) or not value:
+        return line
+    deeper = indent + "  "
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(name, ensure_ascii=False)}: {_json(each, deeper)}" for name, each in value.items()]
+    else:
+        parts = [_json(each, deeper) for each in value]
+    opens, closes = "{}" if isinstance(value, dict) else "[]"
+    return f"{opens}\n" + ",\n".join(f"{deeper}{part}" for part in parts) + f"\n{indent}{closes}"

@@ -28,7 +28,8 @@ class Fields:
 
     def wrong(self, name: str, why: str) -> None:
         """Say what is wrong with a field; the first that is said of it counts."""
-        self.errors.setdefault(name, f"{why[:1].upper()}{why[1:]}{'' if why.endswith('.') else '.'}")
+        first = why[:1] if ":" in why.partition(" ")[0] else why[:1].upper()  # what is named stays as it is
+        self.errors.setdefault(name, f"{first}{why[1:]}{'' if why.endswith('.') else '.'}")
 
     def read(self, name: str, reader: Callable[[str], T], *kinds: type[Exception]) -> T | None:
         """A field as ``reader`` makes it of its text; ``None`` where it raised one of ``kinds``, which is said."""

@@ -11,8 +11,8 @@ from placet_approval.inbox.visits import Visit
 _TABS: Sequence[tuple[str, str, str, str, Action]] = (
     ("account", "/settings", "Account", "user", "self"),
     ("away", "/settings/away", "Absences", "calendar-clock", "read"),
-    ("users", "/settings/users", "Users", "user-plus", "manage"),
-    ("groups", "/settings/groups", "Groups", "users", "manage"),
+    ("users", "/settings/users", "Users", "users", "manage"),
+    ("groups", "/settings/groups", "Groups", "layers", "manage"),
     ("keys", "/settings/keys", "API keys", "key-round", "manage"),
     ("policies", "/settings/policies", "Policies", "scale", "manage"),
 )

@@ -62,7 +62,7 @@ def _of_policy(policy: Policy) -> list[str]:
     if not clauses:
         clauses = [quorum(Quorum())] if isinstance(policy, AuthorPolicy) else ["nobody beside those whom others ask"]
     if policy.approve_when is not None:
-        clauses.append(f"nobody where {policy.approve_when}")
+        clauses.append(f"nobody, where {policy.approve_when}")
     if policy.rejections > 1:
         clauses.append(f"{policy.rejections} different people must reject to end it")
     if policy.separate_requester is not None:
@@ -106,8 +106,8 @@ def _stage(stage: Stage) -> str:
     asked = quorums[0]
     if len(quorums) > 1:
         asked = f"either {' or '.join(quorums)}" if stage.need == "any" else f"{' and '.join(quorums)}, all different"
-    name = "" if stage.name is None else f"{stage.name}: "
-    return f"{name}{asked}" + ("" if stage.when is None else f", where {stage.when}")
+    name = "" if stage.name is None else f" ({stage.name})"
+    return f"{asked}{name}" + ("" if stage.when is None else f", where {stage.when}")
 
 
 def quorum(asked: Quorum) -> str:

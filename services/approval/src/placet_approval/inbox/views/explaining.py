@@ -65,8 +65,18 @@ async def _show(
         asks=[] if approval is None else wording.in_words(approval.asked),
         rules=[] if approval is None else [(wording.source(rule.source), rule) for rule in approval.asked.rules],
         progress=[] if approval is None else [(wording.source(each.source), each) for each in approval.asked_progress],
-        source=wording.source,
+        of_others=_of_others,
     )
+
+
+def _of_others(why: str) -> str:
+    """What somebody would be told, as it is said of them."""
+    for theirs, said in _SAID:
+        why = why.replace(theirs, said)
+    return why
+
+
+_SAID = (("your turn", "their turn"), ("you have", "they have"), ("you could", "they could"), ("for you,", "for them,"))
 
 
 def _id(text: str) -> UUID:
