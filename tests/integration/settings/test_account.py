@@ -78,7 +78,7 @@ async def test_somebody_stands_in_and_does_no_more(office: Office) -> None:
                 ends="2036-02-01T09:00",
                 zone="Europe/Berlin",
             )
-        assert "here stands in in that time." in page.text
+        assert "here stands in for away." in page.text
         assert [(each["event"], each["by"]) for each in logs if each["event"] == "delegation.made"] == [
             ("delegation.made", "user:away")
         ]

@@ -68,8 +68,8 @@ async def test_a_policy_from_its_making_to_its_end(office: Office, eve: Browser)
     ("text", "where", "why"),
     [
         ("{", "", "Invalid JSON"),
-        (draft("bad", stages=[{"quorums": []}]), "stages.0.quorums", "at least 1"),
-        (draft("bad", aproveWhen="true"), "aproveWhen", "Extra inputs"),
+        (draft("bad", stages=[{"quorums": []}]), "stages.0.quorums", "needs at least 1"),
+        (draft("bad", aproveWhen="true"), "aproveWhen", "there is no such field"),
         (draft("bad", approveWhen="input.amount >"), "approveWhen", "Syntax error"),
         (draft("bad", stages=stages("finance")), "stages.0.quorums.0.approvers.0", "an approver is user:<handle>"),
     ],

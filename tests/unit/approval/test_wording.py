@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from placet_approval.inbox.wording import about, duration, in_words
+from placet_approval.inbox.wording import about, duration, in_words, sourced
 from placet_approval.policy.matching import DeploymentPolicy, Match
 from placet_approval.policy.terms import PLAIN, Named, combine, escalate
 from placet_contracts.policies import AuthorPolicy, Policy
@@ -164,6 +164,13 @@ def test_what_a_policy_is_about(match: dict[str, Any], words: str) -> None:
 def test_times_are_told_in_their_largest_units(seconds: float, words: str) -> None:
     """Two of them at most."""
     assert duration(seconds) == words
+
+
+def test_policies_in_a_text_are_named() -> None:
+    """As people know them; the rest stays as it is."""
+    assert sourced("policy:a.b@2 needs 1 of policy:x; policy:try@0") == (
+        "the policy a.b (version 2) needs 1 of policy:x; the draft try"
+    )
 
 
 @given(st.floats(min_value=1e-6, max_value=316224000.0))

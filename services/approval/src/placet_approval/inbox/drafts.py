@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from placet_approval.api import problems
 from placet_approval.api.endpoints import require_one_meaning
 from placet_approval.policy.matching import DeploymentPolicy
 
@@ -37,10 +37,21 @@ def read(text: str) -> DeploymentPolicy | list[Problem]:
         policy = DeploymentPolicy.model_validate_json(text)
         require_one_meaning(text.encode())
     except ValidationError as error:
-        return [Problem(each.field, each.message) for each in problems.invalid(error).errors or ()]
+        return [_problem(each) for each in error.errors(include_url=False, include_input=False)]
     except ValueError as error:
         return [Problem("", str(error))]
     return policy
+
+
+def _problem(error: ErrorDetails) -> Problem:
+    least = error.get("ctx", {}).get("min_length")
+    known = {
+        "missing": "is missing",
+        "extra_forbidden": "there is no such field",
+        "too_short": f"needs at least {least}",
+        "value_error": error["msg"].removeprefix("Value error, "),
+    }
+    return Problem(".".join(map(str, error["loc"])), known.get(error["type"], error["msg"]))
 
 
 def text_of(policy: DeploymentPolicy) -> str:

@@ -1,5 +1,6 @@
 """Policies in plain words: short clauses that read on, one after the other, with ``; `` between them or as a list."""
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -7,6 +8,7 @@ from placet_approval.policy.matching import Match
 from placet_approval.policy.terms import AUTHOR, Ask, Terms
 from placet_contracts.policies import AuthorPolicy, Day, Hours, Policy, Quorum, Stage
 
+_POLICY = re.compile(r"policy:[A-Za-z0-9._-]+@[0-9]+")
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 _DAYS: Sequence[Day] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -50,6 +52,11 @@ def source(text: str) -> str:
         return "the author"
     name, _, version = text.removeprefix("policy:").rpartition("@")
     return f"the draft {name}" if version == "0" else f"the policy {name} (version {version})"
+
+
+def sourced(text: str) -> str:
+    """A text with the policies that it names in words."""
+    return _POLICY.sub(lambda found: source(found[0]), text)
 
 
 def source_of_rule(rule: str) -> str:

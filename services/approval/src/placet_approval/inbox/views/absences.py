@@ -43,7 +43,7 @@ async def add(visit: Visit) -> Response:
         fields.wrong(_FIELDS[field], _WORDS.get(field, why))
         return await _show(visit, fields, 422)
     log.info("delegation.made", delegation=str(made.id), by=visit.caller.actor)
-    return visit.go("/settings/away", f"{fields.text('delegate')} stands in in that time.")
+    return visit.go("/settings/away", f"{fields.text('delegate')} stands in for {fields.text('principal')}.")
 
 
 async def end(visit: Visit) -> Response:

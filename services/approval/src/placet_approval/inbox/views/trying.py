@@ -88,6 +88,7 @@ def _show(
         words=None if draft is None else wording.in_words(draft),
         replay=replay,
         kinds=_KINDS,
+        sourced=wording.sourced,
         asked=asked,
         asks=None if asked is None else wording.in_words(asked),
         is_about=is_about,
