@@ -19,6 +19,7 @@ from placet_approval.store import keys as key_store
 log = structlog.get_logger()
 
 _MOST_NAMES = 500  # that the browser proposes
+_MOST_SHOWN = 1000
 _LONGEST_DAYS = 3660
 
 
@@ -30,7 +31,15 @@ async def list_keys(visit: Visit) -> Response:
     now = datetime.now(UTC)
     stated = [(each, each.state(now)) for each in reversed(found)]
     shown = [each for each in stated if every or each[1] == "valid"]
-    return page(visit, "keys.html", tab="keys", keys=shown, every=every, hidden=len(stated) - len(shown))
+    return page(
+        visit,
+        "keys.html",
+        tab="keys",
+        keys=shown[:_MOST_SHOWN],
+        more=max(0, len(shown) - _MOST_SHOWN),
+        every=every,
+        hidden=len(stated) - len(shown),
+    )
 
 
 async def new(visit: Visit) -> Response:
