@@ -16,6 +16,7 @@ from placet_approval.domain import (
     TermsChanged,
     judge,
 )
+from placet_approval.handlers import asking
 from placet_approval.policy.authoriser import Allowed, Case, Refused, authorise
 from placet_approval.policy.people import Decider, Person, subject
 from placet_approval.policy.votes import Vote, tally
@@ -60,6 +61,7 @@ async def vote(
     locked = await approvals.lock(conn, sorted({decision.approval_id for decision in decisions}))
     given = await votes.of_approvals(conn, [approval.id for approval, _ in locked])
     now = {approval.id: replace(approval, votes=given.get(approval.id, ())) for approval, _ in locked}
+    before = dict(now)
     late = {approval.id for approval, due in locked if due and approval.status == "pending"}
     facts = await look(deps, conn, list(now.values()), [decision.actor for decision in decisions])
     ends: dict[UUID, End] = {id: (id, now[id].on_deadline, CLOCK, CLOCK, None) for id in late}
@@ -82,6 +84,7 @@ async def vote(
         given = await votes.of_approvals(conn, list(now))
     ended = {approval.id: approval for approval in await approvals.end(conn, sorted(ends.values()))} if ends else {}
     done = {id: replace(ended.get(id, approval), votes=given.get(id, ())) for id, approval in now.items()}
+    await asking.follow_votes(conn, before, [done[id] for id in {id for id, _, _ in cast} - ended.keys()])
     results = {decision: refused.get(decision) or _told(decision, done[decision.approval_id]) for decision in decisions}
     return results, {id: done[id] for id in ended}
 
