@@ -16,7 +16,7 @@ _LOOK_AGAIN = 3600.0  # seconds
 
 
 async def follow(conn: Connection, changed: Iterable[Approval]) -> None:
-    """Have it known whom these ask, as their terms and votes are; those without terms, or ended, ask nobody in particular.
+    """Have it known whom these ask, as their terms and votes are, where they have terms and are pending.
 
     Their rows are locked by this transaction, or new in it.
     """

@@ -1,4 +1,4 @@
-"""Who has opened the pages of approvals. An approval that is read over the API was not viewed: that may be a program."""
+"""Who has opened the pages of approvals. What is read over the API was not viewed: that may be a program."""
 
 from uuid import UUID
 

@@ -71,7 +71,7 @@ async def vote(
         approval = now[decision.approval_id]
         if approval.status != "pending" or approval.id in ends:
             continue
-        outcome = _weigh(decision, approval, facts)
+        outcome = weigh(decision, approval, facts)
         if isinstance(outcome, ApprovalError):
             refused[decision] = outcome
         elif outcome is not None:
@@ -114,7 +114,7 @@ async def look(deps: Deps, conn: Connection, asked_on: Sequence[Approval], actor
     return Facts(people, away, before)
 
 
-def _weigh(decision: Decision, approval: Approval, facts: Facts) -> Vote | ApprovalError | None:
+def weigh(decision: Decision, approval: Approval, facts: Facts) -> Vote | ApprovalError | None:
     """The vote that a decision is, why it is none, or ``None`` where it was cast before."""
     if decision.digest is not None and decision.digest != approval.digest:
         return ContentChanged(approval.id)

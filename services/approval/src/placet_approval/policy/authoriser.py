@@ -86,7 +86,7 @@ def asked_now(terms: Terms, votes: Sequence[Vote]) -> frozenset[str]:
         for quorum in ask.stages[at.stage].quorums if at.outcome == "pending" else ():
             found |= _named(ask, quorum) or {ANYBODY}
             if not quorum.approvers and number == 0 and ask.source == AUTHOR:  # as `standing` has it
-                found |= {each for other in terms.asks[1:] for s in other.stages for q in s.quorums for each in _named(other, q)}
+                found |= {one for other in terms.asks[1:] for one in _named_anywhere(other)}
     return frozenset(found)
 
 
@@ -134,6 +134,10 @@ def _asks_one(ask: Ask) -> bool:
 def _named(ask: Ask, quorum: Quorum) -> set[str]:
     """Whom a quorum names, and who was added to it."""
     return {*quorum.approvers, *ask.escalated} if quorum.approvers else set()
+
+
+def _named_anywhere(ask: Ask) -> set[str]:
+    return {one for stage in ask.stages for quorum in stage.quorums for one in _named(ask, quorum)}
 
 
 def _has_role(decider: Decider) -> bool:

@@ -33,7 +33,7 @@ async def put(conn: Connection, asked: Sequence[tuple[Approval, Collection[str]]
 
 
 async def lock_some(conn: Connection, after: UUID | None, limit: int) -> list[Approval]:
-    """Pending approvals with terms, in the order of their ids, from behind one on; locked until the transaction ends."""
+    """Pending approvals with terms, by their ids, from behind one on; locked until the transaction ends."""
     rows = await conn.fetch(
         f"""
         SELECT {approvals.COLUMNS} FROM approvals AS a
