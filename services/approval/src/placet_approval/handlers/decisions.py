@@ -66,7 +66,8 @@ async def decide_within(deps: Deps, conn: Connection, emit: Emit, decisions: Seq
 def tell(deps: Deps, decided: Decided) -> None:
     """Let those know who wait for it, and count."""
     count(decided.ended)
-    deps.changed(approval.id for approval in decided.ended)
+    voted_on = (result for result in decided.results if isinstance(result, Approval))
+    deps.changed({approval.id for approval in (*decided.ended, *voted_on)})
     for approval in decided.ended:
         log.info("approval.resolved", approval_id=str(approval.id), outcome=approval.status, by=approval.resolved_by)
 

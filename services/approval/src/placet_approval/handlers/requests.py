@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from placet_approval.deps import Deps
 from placet_approval.handlers import asking, opening
 from placet_approval.handlers.resolving import count, resolved
-from placet_approval.store import approvals, deliveries, moments, runs
+from placet_approval.store import approvals, deliveries, history, moments, runs
 from placet_contracts.cloudevents import CloudEvent
 from placet_contracts.events import ENDED, ApprovalOpened, ApprovalRequested, DeliveryChanged, RunCancel, RunChanged
 
@@ -18,6 +18,7 @@ async def on_approval_requested(deps: Deps, events: Sequence[CloudEvent[Approval
     requests = {event.data.approval_id: event.data for event in events}
     async with deps.outbox.transaction("open") as (conn, emit):
         await runs.pause(conn, list(requests.values()))
+        await history.add(conn, list(requests.values()))
         prepared = await opening.prepare(deps, conn, list(requests.values()))
         opened = await approvals.open_approvals(conn, [each.opening for each in prepared.values()])
         pending = [approval for approval in opened if approval.status == "pending"]
@@ -45,7 +46,7 @@ async def on_approval_requested(deps: Deps, events: Sequence[CloudEvent[Approval
         ended = [approval for approval in opened if approval.status != "pending"]
         emit(resolved(deps, ended))
     count(ended)
-    deps.changed(approval.run_id for approval in opened)
+    deps.changed(id for approval in opened for id in (approval.run_id, approval.id))
 
 
 async def on_run_changed(deps: Deps, events: Sequence[CloudEvent[RunChanged]]) -> None:
@@ -58,6 +59,7 @@ async def on_run_changed(deps: Deps, events: Sequence[CloudEvent[RunChanged]]) -
         news = await runs.follow(conn, list(newest.values()))
         if any(event.data.started is not None for event in events):
             await runs.complete(conn, [event.data for event in events])
+        await history.add(conn, [event.data for event in events])
         over = [(id, cancelled_by or "run") for id, status, cancelled_by in news if status in ENDED]
         cancelled = await approvals.cancel_of_runs(conn, over) if over else []
         emit(resolved(deps, cancelled))
@@ -76,3 +78,4 @@ async def on_delivery_changed(deps: Deps, events: Sequence[CloudEvent[DeliveryCh
     newest = {c.delivery_id: c for c in sorted((event.data for event in events), key=lambda change: change.seq)}
     async with deps.outbox.transaction() as (conn, _):
         await deliveries.follow(conn, list(newest.values()))
+    deps.changed(change.approval_id for change in newest.values() if change.approval_id is not None)
