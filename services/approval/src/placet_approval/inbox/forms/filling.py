@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import category
 
 from placet_approval.inbox.forms import reading, words
 from placet_approval.inbox.forms.fields import MISSING, Field
@@ -74,7 +75,7 @@ def _sent(text: str) -> str:
     Raises:
         ValueError: it has what a page cannot hold.
     """
-    if any(not (character.isprintable() or character in "\n\t") for character in text):
+    if any(category(character) in ("Cc", "Cs") and character not in "\n\t" for character in text):
         raise ValueError("not for a page")
     return text.replace("\n", "\r\n")
 
