@@ -102,12 +102,11 @@ def _retry(retry: Retry) -> Row:
 
 
 def _span(row: Row) -> Span:
-    assert row.number is not None and row.seconds is not None
-    ends = None if row.open else row.at + timedelta(seconds=row.seconds)
+    ends = None if row.open else row.at + timedelta(seconds=row.seconds or 0)
     if row.kind == "step":
-        return Span("step", row.number, row.what, row.at, ends)
+        return Span("step", row.number or 0, row.what, row.at, ends)
     note = "waits for a decision" if row.open else f"{row.status} by {words.who(row.by)}"
-    return Span("pause", row.number, row.what, row.at, ends, note, TONES.get(row.status or "", ""))
+    return Span("pause", row.number or 0, row.what, row.at, ends, note, TONES.get(row.status or "", ""))
 
 
 def _summary(run: Run, story: Story) -> str:
