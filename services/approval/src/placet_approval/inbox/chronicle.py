@@ -113,9 +113,12 @@ def _summary(run: Run, story: Story) -> str:
     """All of it in a sentence, for those who do not see the picture."""
     steps = sum(span.kind == "step" for span in story.spans)
     pauses = len(story.spans) - steps
-    parts = [words.plural(steps, "step"), words.plural(pauses, "pause at a gate", "pauses at gates")]
-    if story.marks:
-        parts.append(words.plural(len(story.marks), "retry", "retries"))
+    counts = (
+        (steps, "step", "steps"),
+        (pauses, "pause at a gate", "pauses at gates"),
+        (len(story.marks), "retry", "retries"),
+    )
+    parts = [words.plural(*count) for count in counts if count[0]]
     span = words.span((story.until - story.begins).total_seconds())
     lasted = f"{run.status} after {span}" if story.ended else f"{run.status}, {span} after it began"
-    return f"{lasted}: {', '.join(parts)}."
+    return f"{lasted.capitalize()}{': ' if parts else ''}{', '.join(parts)}."

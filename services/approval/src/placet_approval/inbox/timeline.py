@@ -1,7 +1,8 @@
 """A run's life laid out as a picture: one lane in time, to scale as far as it stays readable. Pure.
 
-A pause of days stands beside steps of milliseconds. So what is short has a width at least, what would take the lane for
-itself is cut short and marked as broken, and all between is to scale. Positions are per cent of the lane's width.
+A pause of days stands beside steps of milliseconds. So where what lasted long is of another order than the rest, it
+has a scale of its own, and is marked as cut short; and what would be too thin to see has a width at least. All else is
+to scale. Positions are per cent of the lane's width.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,8 +15,11 @@ Kind = Literal["step", "pause"]
 
 MOST = 60  # spans of one picture
 _LEAST = 2.6  # of a span
+_LEAST_LONG = 9.0  # of what is cut short
 _LEAST_GAP = 0.4  # of the time between two spans
-_ALL_LEAST = 70.0  # what the least widths may take together
+_ALL_LEAST = 0.7  # what the least widths may take together, of all
+_JUMP = 15.0  # so many times as long is of another order
+_APART = 3.0  # so many times as long is worth telling apart
 _LABEL = 9.0  # two labels below the lane have so much between them
 _INSTANT = timedelta(microseconds=1)
 
@@ -132,12 +136,13 @@ class _Scale:
         edges = {story.begins, max(story.until, story.begins + _INSTANT), *(mark.at for mark in story.marks)}
         edges |= {edge for span in spans for edge in (span.begins, _end(span))}
         self._edges = sorted(edges)
-        pieces = [((end - begin).total_seconds(), _covered(spans, begin, end)) for begin, end in pairwise(self._edges)]
-        least = [_LEAST if covered else _LEAST_GAP for _, covered in pieces]
-        shrink = min(1.0, _ALL_LEAST / sum(least))
-        widths, cut, self.stretched = _share([seconds for seconds, _ in pieces], [each * shrink for each in least])
+        pieces = [
+            _Piece((end - begin).total_seconds(), any(_within(begin, end, span) for span in spans))
+            for begin, end in pairwise(self._edges)
+        ]
+        widths, cut, self.stretched = _share(pieces)
         self._places = [sum(widths[:n]) for n in range(len(widths) + 1)]
-        self.breaks = [self._places[n] + widths[n] * 0.82 for n in cut]
+        self.breaks = [self._places[n] + widths[n] * 0.9 for n in cut]
         self.begins, self.ends = self._edges[0], self._edges[-1]
 
     def x(self, at: datetime) -> float:
@@ -148,22 +153,53 @@ class _Scale:
         return 100.0
 
 
-def _share(seconds: Sequence[float], least: Sequence[float]) -> tuple[list[float], list[int], bool]:
-    """Widths out of 100 for so many seconds; which of them are cut short, and whether any is wider than to scale."""
-    most = max(30.0, 150.0 / len(seconds))
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    seconds: float
+    covered: bool  # by a span
 
-    def widths(per_second: float) -> list[float]:
-        return [min(max(each * per_second, low), max(most, low)) for each, low in zip(seconds, least, strict=True)]
 
-    low, high = 0.0, 100.0 / min(seconds)
+def _share(pieces: Sequence[_Piece]) -> tuple[list[float], list[int], bool]:
+    """Widths out of 100; which pieces are cut short, and whether any is wider than to scale."""
+    limit = _of_another_order(pieces)
+    long = [n for n, piece in enumerate(pieces) if piece.seconds > limit]
+    rest = [n for n, piece in enumerate(pieces) if piece.seconds <= limit]
+    given = min(75.0, 40.0 + 5.0 * len(long)) if long else 0.0
+    widths = [0.0] * len(pieces)
+    stretched = False
+    for group, least, whole in ((long, _LEAST_LONG, given), (rest, _LEAST, 100.0 - given)):
+        leasts = [least if pieces[n].covered else _LEAST_GAP for n in group]
+        found, wider = _fit([pieces[n].seconds for n in group], leasts, whole)
+        stretched = stretched or wider
+        for n, width in zip(group, found, strict=True):
+            widths[n] = width
+    return widths, long, stretched
+
+
+def _of_another_order(pieces: Sequence[_Piece]) -> float:
+    """Seconds from which on a piece has another scale; endless where all have one, as they can be told apart so."""
+    lengths = sorted({piece.seconds for piece in pieces}, reverse=True)
+    limit, jump = float("inf"), _JUMP
+    for longer, shorter in pairwise(lengths):
+        below = [piece.seconds for piece in pieces if piece.covered and piece.seconds <= shorter]
+        if len(below) > 1 and max(below) > _APART * min(below) and longer > jump * shorter:
+            limit, jump = shorter, longer / shorter
+    return limit
+
+
+def _fit(seconds: Sequence[float], least: Sequence[float], whole: float) -> tuple[list[float], bool]:
+    """Widths that are ``whole`` together, to scale but for the least; and whether any is at the least."""
+    if not seconds:
+        return [], False
+    shrunk = min(1.0, _ALL_LEAST * whole / sum(least))
+    leasts = [each * shrunk for each in least]
+    low, high = 0.0, whole / min(seconds)
     for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if sum(widths(middle)) < 100 else (low, middle)
-    found = widths(high)
-    whole = sum(found)
-    cut = [n for n, each in enumerate(seconds) if each * high > found[n] * 1.01]
-    stretched = any(each * high < width * 0.99 for each, width in zip(seconds, found, strict=True))
-    return [width * 100 / whole for width in found], cut, stretched
+        scale = (low + high) / 2
+        wide = sum(max(each * scale, width) for each, width in zip(seconds, leasts, strict=True)) > whole
+        low, high = (low, scale) if wide else (scale, high)
+    found = [max(each * low, width) for each, width in zip(seconds, leasts, strict=True)]
+    return found, any(each * low < width * 0.99 for each, width in zip(seconds, found, strict=True))
 
 
 def _pack(spans: Iterable[Span], scale: _Scale) -> Iterable[Placed]:
@@ -191,8 +227,8 @@ def _ticks(spans: Sequence[Span], scale: _Scale) -> Iterable[Tick]:
         yield Tick(x, (taken[x] - scale.begins).total_seconds(), anchor)
 
 
-def _covered(spans: Sequence[Span], begin: datetime, end: datetime) -> bool:
-    return any(span.begins <= begin and end <= _end(span) for span in spans)
+def _within(begin: datetime, end: datetime, span: Span) -> bool:
+    return span.begins <= begin and end <= _end(span)
 
 
 def _end(span: Span) -> datetime:

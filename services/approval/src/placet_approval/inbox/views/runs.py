@@ -42,14 +42,15 @@ async def list_runs(visit: Visit) -> Response:
         text=text or None,
     )
     shown = found[:PAGE]
-    asked = {name: visit.query(name) for name in ("workflow", "status", "parked", "q") if visit.query(name)}
+    asked = {name: visit.query(name).strip() for name in ("workflow", "status", "parked", "q")}
     last = shown[-1] if len(found) > PAGE else None
     return visit.page(
         "runs/list.html",
         section="runs",
         runs=shown,
         asked=asked,
-        here=_url(asked),
+        filtered=any(asked.values()),
+        here=_url({**asked, "after": visit.query("after")}),
         first_url=_url(asked) if after is not None else None,
         next_url=None if last is None else _url({**asked, "after": f"{last.created_at.isoformat()}~{last.id}"}),
         names=[workflow.name for workflow in await workflows.list_known(visit.deps)],
@@ -134,7 +135,8 @@ def _status(text: str) -> RunStatus | None:
 
 
 def _url(asked: Mapping[str, str]) -> str:
-    return f"/runs?{urlencode(asked)}" if asked else "/runs"
+    said = {name: value for name, value in asked.items() if value}
+    return f"/runs?{urlencode(said)}" if said else "/runs"
 
 
 def _place(text: str) -> tuple[datetime, str] | None:
