@@ -12,7 +12,7 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from placet_approval.admission import Admission
-from placet_approval.api import people, policies, problems, schemas
+from placet_approval.api import people, policies, problems, schemas, workflows
 from placet_approval.api.endpoints import Call, Endpoint, respond
 from placet_approval.api.services import approval_id, of
 from placet_approval.domain import Decision, NotFound, Run, Start
@@ -202,6 +202,7 @@ ENDPOINTS: Sequence[Endpoint] = (
         problems=(404, 409, 413, 422),
     ),
     Endpoint("GET", "/v1/audit/head", "audit", audit_head, schemas.AuditHead),
+    *workflows.ENDPOINTS,
     *policies.ENDPOINTS,
     *people.ENDPOINTS,
 )

@@ -48,6 +48,8 @@ _ENVIRONMENT.filters |= {
     "lasted": words.lasted,
     "iso": words.iso,
     "utc": words.utc,
+    "needed": words.needed,
+    "approver": words.approver,
     "plural": words.plural,
     "changes": words.changes,
 }

@@ -6,19 +6,22 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from placet_approval.inbox import live, sign_in
-from placet_approval.inbox.views import approvals, runs, starting
+from placet_approval.inbox.rendering import HEADERS
+from placet_approval.inbox.views import approvals, deciding, runs, starting, workflows
 
 
 async def home(request: Request) -> Response:
     """Where everybody begins."""
-    return RedirectResponse("/inbox", 303)
+    return RedirectResponse("/inbox", 303, HEADERS)
 
 
 ROUTES: list[BaseRoute] = [
     Route("/", home, methods=["GET"]),
     *approvals.ROUTES,
+    *deciding.ROUTES,
     *starting.ROUTES,
     *runs.ROUTES,
+    *workflows.ROUTES,
     *live.ROUTES,
     *sign_in.ROUTES,
     Mount("/static", StaticFiles(packages=[("placet_approval.inbox", "static")])),
