@@ -7,7 +7,7 @@ from starlette.staticfiles import StaticFiles
 
 from placet_approval.inbox import live, sign_in
 from placet_approval.inbox.rendering import HEADERS
-from placet_approval.inbox.views import approvals, deciding, workflows
+from placet_approval.inbox.views import approvals, deciding, runs, starting, workflows
 
 
 async def home(request: Request) -> Response:
@@ -19,6 +19,8 @@ ROUTES: list[BaseRoute] = [
     Route("/", home, methods=["GET"]),
     *approvals.ROUTES,
     *deciding.ROUTES,
+    *starting.ROUTES,
+    *runs.ROUTES,
     *workflows.ROUTES,
     *live.ROUTES,
     *sign_in.ROUTES,
