@@ -19,7 +19,10 @@ from placet_contracts.events import (
     ApprovalRequested,
     ApprovalResolved,
     DeliveryChanged,
+    MessageQuarantined,
+    MessageReleased,
     NotificationRequested,
+    QuarantineHandle,
     RunCancel,
     RunChanged,
     WorkflowStart,
@@ -38,6 +41,9 @@ SUBSCRIBERS: Mapping[str, tuple[Service, ...]] = {
     ApprovalResolved.type: ("executor",),
     NotificationRequested.type: ("notifier",),
     DeliveryChanged.type: ("approval",),
+    MessageQuarantined.type: ("approval",),
+    MessageReleased.type: ("approval",),
+    QuarantineHandle.type: ("executor", "notifier"),
 }
 
 PUBLISHERS: Mapping[str, tuple[Service, ...]] = {
@@ -50,6 +56,9 @@ PUBLISHERS: Mapping[str, tuple[Service, ...]] = {
     ApprovalResolved.type: ("approval",),
     NotificationRequested.type: ("executor",),
     DeliveryChanged.type: ("notifier",),
+    MessageQuarantined.type: ("executor", "notifier"),
+    MessageReleased.type: ("executor", "notifier"),
+    QuarantineHandle.type: ("approval",),
 }
 
 _SOURCE = "placet/"
