@@ -17,7 +17,7 @@ from placet_contracts.topology import Service, producer
 from placet_runtime import quarantine
 from placet_runtime.consumer import Permanent
 from placet_runtime.outbox import Outbox
-from placet_runtime.postgres import Connection
+from placet_runtime.postgres import Connection, Pool
 
 News: TypeAlias = MessageQuarantined | MessageReleased
 
@@ -48,24 +48,29 @@ async def on_quarantine_handle(deps: HasOutbox, events: Sequence[CloudEvent[Quar
             await quarantine.handle(conn, own)
 
 
-async def tell(deps: HasOutbox) -> None:
+async def tell(pool: Pool, outbox: Outbox) -> None:
     """Tell the approval service all that it does not know yet."""
-    told = True
-    while told:
-        async with deps.outbox.transaction() as (conn, emit):
-            news = await untold(conn, deps.outbox.service)
+    while await is_due(pool):
+        async with outbox.transaction() as (conn, emit):
+            if not (news := await untold(conn, outbox.service)):
+                return
             emit(news)
-            told = bool(news)
+
+
+async def is_due(pool: Pool) -> bool:
+    """Whether there is anything to be told."""
+    due: bool = await pool.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM quarantine WHERE seq IS NULL) OR EXISTS (SELECT FROM quarantine_released)
+        """
+    )
+    return due
 
 
 async def untold(conn: Connection, service: Service) -> list[News]:
     """Some of what is to be told, which counts as told with the transaction; none while another replica tells."""
     if not await conn.fetchval(
-        """
-        SELECT CASE WHEN EXISTS (SELECT FROM quarantine WHERE seq IS NULL) OR EXISTS (SELECT FROM quarantine_released)
-                    THEN pg_try_advisory_xact_lock(hashtextextended($1, 0)) END
-        """,
-        f"placet.quarantine.{service}",
+        "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", f"placet.quarantine.{service}"
     ):
         return []
     kept = await _kept(conn, service)

@@ -24,7 +24,7 @@ from placet_approval.consumer import HANDLERS
 from placet_approval.deps import Deps
 from placet_approval.domain import Approval as ApprovalState
 from placet_approval.domain import Run
-from placet_approval.handlers import decisions, keys, moments, reading, runs, sealing, sessions
+from placet_approval.handlers import decisions, keys, moments, quarantine, reading, runs, sealing, sessions
 from placet_approval.handlers import retention as rules
 from placet_approval.handlers.accounts import Enrolment
 from placet_approval.handlers.sessions import Lifetime
@@ -149,7 +149,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.forever("relay", outbox.relay)
             loops.every("sweep", 1, outbox.sweep)
             loops.forever("acknowledge", consumer.keep_acknowledging)
-            loops.every("retry", 2, consumer.retry)
+            _look_after_quarantine(loops, deps, consumer)
             loops.every("count waiting", 0.5, admission.look)
             loops.forever("retention", retention.run)
             loops.every("expire", 0.5, partial(decisions.expire, deps))
@@ -207,6 +207,13 @@ def _talk(loops: Loops, dsn: str, others: Replicas) -> None:
     loops.forever("tell replicas", others.relay)
     loops.every("count replicas", 5, others.look)
     loops.forever("hear replicas", partial(listen, dsn, "approval", CHANNEL, others.hear))
+
+
+def _look_after_quarantine(loops: Loops, deps: Deps, consumer: Consumer) -> None:
+    """Have messages taken in again that are to be, and show what there is."""
+    loops.every("retry", 2, consumer.retry)
+    loops.every("own quarantine", 1, partial(quarantine.follow_own, deps))
+    loops.every("forget released", 50, partial(quarantine.forget, deps))
 
 
 async def _write_uses(keys: Uses[str], sessions: Uses[UUID]) -> None:

@@ -89,7 +89,7 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
             loops.every("register", 5, partial(leases.register, deps))
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
-            loops.every("tell", 1, partial(telling.tell, deps))
+            loops.every("tell", 1, partial(telling.tell, pool, outbox))
             loops.forever("retention", retention.run)
             loops.every("reconcile", 1, partial(leases.reconcile, deps))
             loops.forever("listen", partial(listen, dsn, "executor", DUE, lambda _: slots.wake()))
