@@ -19,6 +19,7 @@ News = TypeVar("News", MessageQuarantined, MessageReleased)
 
 _OWN: Service = "approval"
 COUNTED = 1000  # at most
+TOPIC = "quarantine"  # who waits for this is told that something has moved
 
 
 async def on_message_quarantined(deps: Deps, events: Sequence[CloudEvent[MessageQuarantined]]) -> None:
@@ -30,6 +31,7 @@ async def on_message_quarantined(deps: Deps, events: Sequence[CloudEvent[Message
     told = _own_words(events)
     async with deps.outbox.transaction() as (conn, _):
         await store.follow(conn, told)
+    deps.changed([TOPIC])
 
 
 async def on_message_released(deps: Deps, events: Sequence[CloudEvent[MessageReleased]]) -> None:
@@ -41,6 +43,7 @@ async def on_message_released(deps: Deps, events: Sequence[CloudEvent[MessageRel
     told = _own_words(events)
     async with deps.outbox.transaction() as (conn, _):
         await store.release(conn, told)
+    deps.changed([TOPIC])
 
 
 async def follow_own(deps: Deps) -> None:
@@ -52,6 +55,7 @@ async def follow_own(deps: Deps) -> None:
                 return
             await store.follow(conn, [each for each in news if isinstance(each, MessageQuarantined)])
             await store.release(conn, [each for each in news if isinstance(each, MessageReleased)])
+        deps.changed([TOPIC])
 
 
 async def listed(
@@ -81,6 +85,13 @@ async def get(deps: Deps, name: Name) -> Quarantined:
     return found[name]
 
 
+async def find(deps: Deps, names: Sequence[Name]) -> list[Quarantined]:
+    """Those of these messages that are there, in this order."""
+    async with deps.pool.acquire() as conn:
+        found = await store.get(conn, names)
+    return [found[name] for name in names if name in found]
+
+
 async def ask(deps: Deps, names: Sequence[Name], action: Handling, by: str) -> list[Quarantined | ApprovalError]:
     """Have messages taken in again or deleted by their services, many at a time; for each how it stands, or an error.
 
@@ -96,6 +107,7 @@ async def ask(deps: Deps, names: Sequence[Name], action: Handling, by: str) -> l
         if own := [command for command in commands if command.service == _OWN]:
             await quarantine.handle(conn, own)
         found = await store.get(conn, names)
+    deps.changed([TOPIC])
     new = {name for name, _ in asked}
     return [
         found[name] if name in new else judge(found[name], action) if name in found else _not_found(name)

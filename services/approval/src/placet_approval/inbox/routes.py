@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from placet_approval.inbox import live, sign_in
-from placet_approval.inbox.views import approvals
+from placet_approval.inbox.views import approvals, quarantine
 
 
 async def home(request: Request) -> Response:
@@ -18,6 +18,7 @@ ROUTES: list[BaseRoute] = [
     Route("/", home, methods=["GET"]),
     *approvals.ROUTES,
     *live.ROUTES,
+    *quarantine.ROUTES,
     *sign_in.ROUTES,
     Mount("/static", StaticFiles(packages=[("placet_approval.inbox", "static")])),
 ]
