@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any, get_args
 from uuid import UUID, uuid4
 
@@ -194,7 +195,7 @@ async def test_a_service_tells_of_its_own_alone(placet: Product, messages: Messa
         seq=1,
         event_type="dead",
         reason="made up",
-        at="2026-11-24T12:00:00Z",  # type: ignore[arg-type]
+        at=datetime.now(UTC),
         size=1,
         body="x",
     )

@@ -26,4 +26,5 @@ CREATE TABLE quarantined (
 CREATE INDEX quarantined_by_age ON quarantined (at, service, id) WHERE outcome IS NULL;
 CREATE INDEX quarantined_of_service ON quarantined (service, at, id) WHERE outcome IS NULL;
 CREATE INDEX quarantined_of_type ON quarantined (event_type, at, service, id) WHERE outcome IS NULL;
+CREATE INDEX quarantined_of_both ON quarantined (service, event_type, at, id) WHERE outcome IS NULL;
 CREATE INDEX quarantined_released_by_age ON quarantined (released_at) WHERE outcome IS NOT NULL;
