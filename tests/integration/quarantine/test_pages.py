@@ -102,8 +102,8 @@ async def test_a_message_from_list_to_replay(placet: Product, messages: Messages
         sent = await admin.post("/quarantine/replay", id=name, token=await admin.token())
         assert (sent.status_code, sent.headers["location"]) == (303, f"/quarantine/{name}")
         waiting = text((await admin.get(f"/quarantine/{name}")).text)
-        assert f"{admin.handle} has asked to replay it" in waiting  # type: ignore[attr-defined]
-        assert "if it is down, it will once it is back" in waiting
+        assert f"Replay was asked for by {admin.handle}" in waiting  # type: ignore[attr-defined]
+        assert "if that is down, it does it once it is back" in waiting
         assert "replay asked for" in text((await admin.get("/quarantine")).text)
     finally:
         await placet.running.start("executor")
@@ -122,7 +122,7 @@ async def test_what_is_refused_once_more_says_so(placet: Product, messages: Mess
     await messages.becomes(*name.split("/"), refusedAt=True)
 
     page = await admin.get(f"/quarantine/{name}")
-    assert f"{admin.handle} had it replayed" in text(page.text)  # type: ignore[attr-defined]
+    assert f"Replayed by {admin.handle}" in text(page.text)  # type: ignore[attr-defined]
     assert "verison: Extra inputs are not permitted" in text(page.text)
     assert names(page.text) == [name]
 

@@ -19,7 +19,7 @@ News = TypeVar("News", MessageQuarantined, MessageReleased)
 
 _OWN: Service = "approval"
 COUNTED = 1000  # at most
-TOPIC = "quarantine"  # who waits for this is told that something has moved
+TOPIC = "quarantine"  # moves with each message
 
 
 async def on_message_quarantined(deps: Deps, events: Sequence[CloudEvent[MessageQuarantined]]) -> None:
@@ -31,7 +31,7 @@ async def on_message_quarantined(deps: Deps, events: Sequence[CloudEvent[Message
     told = _own_words(events)
     async with deps.outbox.transaction() as (conn, _):
         await store.follow(conn, told)
-    deps.changed([TOPIC])
+    _moved(deps, told)
 
 
 async def on_message_released(deps: Deps, events: Sequence[CloudEvent[MessageReleased]]) -> None:
@@ -43,7 +43,7 @@ async def on_message_released(deps: Deps, events: Sequence[CloudEvent[MessageRel
     told = _own_words(events)
     async with deps.outbox.transaction() as (conn, _):
         await store.release(conn, told)
-    deps.changed([TOPIC])
+    _moved(deps, told)
 
 
 async def follow_own(deps: Deps) -> None:
@@ -55,7 +55,7 @@ async def follow_own(deps: Deps) -> None:
                 return
             await store.follow(conn, [each for each in news if isinstance(each, MessageQuarantined)])
             await store.release(conn, [each for each in news if isinstance(each, MessageReleased)])
-        deps.changed([TOPIC])
+        _moved(deps, news)
 
 
 async def listed(
@@ -107,7 +107,7 @@ async def ask(deps: Deps, names: Sequence[Name], action: Handling, by: str) -> l
         if own := [command for command in commands if command.service == _OWN]:
             await quarantine.handle(conn, own)
         found = await store.get(conn, names)
-    deps.changed([TOPIC])
+    deps.changed([TOPIC, *(name.id for name, _ in asked)])
     new = {name for name, _ in asked}
     return [
         found[name] if name in new else judge(found[name], action) if name in found else _not_found(name)
@@ -119,6 +119,10 @@ async def forget(deps: Deps) -> None:
     """Delete what has left long ago."""
     async with deps.outbox.transaction() as (conn, _):
         await store.forget(conn)
+
+
+def _moved(deps: Deps, told: Iterable[telling.News]) -> None:
+    deps.changed([TOPIC, *(each.message_id for each in told)])
 
 
 def _own_words(events: Iterable[CloudEvent[News]]) -> list[News]:

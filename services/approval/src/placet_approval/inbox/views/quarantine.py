@@ -62,7 +62,11 @@ async def show_message(visit: Visit) -> Response:
     """One message, what it holds, and what can be done about it."""
     message = await quarantine.get(visit.deps, _name(visit.request.path_params))
     return visit.page(
-        "quarantine/message.html", section="quarantine", message=message, moves=_MOVES, **_content(message.body or "")
+        "quarantine/message.html",
+        section="quarantine",
+        message=message,
+        moves=topic(message.id),
+        **_content(message.body or ""),
     )
 
 
