@@ -7,7 +7,7 @@ from starlette.staticfiles import StaticFiles
 
 from placet_approval.inbox import live, sign_in
 from placet_approval.inbox.rendering import HEADERS
-from placet_approval.inbox.views import approvals, deciding, quarantine, runs, starting, workflows
+from placet_approval.inbox.views import approvals, deciding, quarantine, runs, settings, starting, workflows
 
 
 async def home(request: Request) -> Response:
@@ -23,6 +23,7 @@ ROUTES: list[BaseRoute] = [
     *runs.ROUTES,
     *workflows.ROUTES,
     *quarantine.ROUTES,
+    *settings.ROUTES,
     *live.ROUTES,
     *sign_in.ROUTES,
     Mount("/static", StaticFiles(packages=[("placet_approval.inbox", "static")])),
