@@ -17,6 +17,7 @@ Ended = Literal["completed", "failed", "rejected", "cancelled"]
 Outcome = Literal["approved", "rejected", "expired", "cancelled"]
 OnReject = Literal["reject", "resume"]
 DeliveryStatus = Literal["pending", "retrying", "sent", "failed"]
+Handling = Literal["replay", "discard"]
 
 ENDED: frozenset[RunStatus] = frozenset({"completed", "failed", "rejected", "cancelled"})
 
@@ -28,6 +29,7 @@ Version = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
 MAX_DEPTH = 100
 MAX_INPUT = 2 * 1024 * 1024  # bytes of a run's input as JSON
 MAX_RESULT = 1024 * 1024  # bytes of an output as JSON, and of what an approval shows beside the input
+MAX_STEPS = 1000  # that one change tells of; what a pass did beyond that is not told
 
 
 def shallow(value: Any) -> Any:
@@ -64,11 +66,22 @@ class RunError(Model):
     """Why a run ended without a result, or why its last attempt raised.
 
     ``details`` holds field errors as pydantic lists them, where the input did not fit; else it is empty.
+    ``traceback`` is where the handler raised, of the exceptions that led there too: the last 16 KiB of it.
     """
 
     type: str
     message: str
     details: list[dict[str, Any]] = Field(default_factory=list)
+    traceback: str | None = None  # None: the handler did not raise
+
+
+class StepDone(Model):
+    """A step that a run has behind it, without its result. ``attempt`` is that of the pass that did it."""
+
+    name: str
+    attempt: int = 1
+    started_at: datetime
+    ended_at: datetime
 
 
 class WorkflowStart(Event):
@@ -102,7 +115,11 @@ class RunStarted(Model):
 
 
 class RunChanged(Event):
-    """A run moved to another state. ``seq`` grows with each change of one run; a stale one is to be ignored."""
+    """A run moved to another state. ``seq`` grows with each change of one run; a stale one is to be ignored.
+
+    ``steps`` are those that it did since the change before, and perhaps earlier ones; they count in a stale one too.
+    While it is ready or running, ``error`` is why the attempt before this one raised.
+    """
 
     type: ClassVar[str] = "run.changed.v1"
 
@@ -119,6 +136,7 @@ class RunChanged(Event):
     output: Any = None
     error: RunError | None = None
     started: RunStarted | None = None
+    steps: list[StepDone] = Field(default_factory=list)
 
 
 class ApprovalRequested(Event):
@@ -143,6 +161,7 @@ class ApprovalRequested(Event):
     seq: int = 0  # of the run, as in `RunChanged`; 0: the pause is told by a `RunChanged` of its own
     attempt: int = 1
     at: datetime | None = None
+    steps: list[StepDone] = Field(default_factory=list)  # as in `RunChanged`
 
 
 class ApprovalOpened(Event):
@@ -222,6 +241,74 @@ class DeliveryChanged(Event):
     at: datetime
 
 
+class ServedWorkflow(Model):
+    """A version of a workflow, as the app that an executor serves has it."""
+
+    name: str
+    version: int
+    description: str | None = None  # the first paragraph of what its handler's docstring says
+    input_schema: dict[str, Any] | None = None  # JSON Schema; None: any input, or one that is too large to be told
+
+
+class WorkflowsServed(Event):
+    """An executor lives, and serves these workflows; with none of them, it is gone.
+
+    Sent when it begins, every half minute, and when it ends. Of one executor, only the latest by ``at`` counts.
+    """
+
+    type: ClassVar[str] = "workflows.served.v1"
+
+    executor: str  # names one process
+    at: datetime
+    workflows: list[ServedWorkflow]
+
+
+class MessageQuarantined(Event):
+    """A service keeps a message that it could not take in, or has refused it once more, and tells of it.
+
+    ``seq`` grows with all that a service tells of its quarantine; what is told of a message with less is stale.
+    """
+
+    type: ClassVar[str] = "message.quarantined.v1"
+
+    service: str  # that keeps it, and nobody else tells of it
+    message_id: UUID
+    seq: int
+    event_type: str  # as what it came; ``dead`` where that cannot be told
+    source: str | None = None  # of the CloudEvent, and its id, as far as they can be read
+    event_id: str | None = None
+    reason: str
+    at: datetime
+    size: int  # bytes
+    body: str  # its beginning
+    truncated: bool = False  # there is more of it
+
+
+class MessageReleased(Event):
+    """A message is in quarantine no more: it was taken in after all, or deleted. ``seq`` as in `MessageQuarantined`."""
+
+    type: ClassVar[str] = "message.released.v1"
+
+    service: str
+    message_id: UUID
+    seq: int
+    outcome: Literal["replayed", "discarded"]
+    by: str | None  # None: nobody knows
+    at: datetime
+
+
+class QuarantineHandle(Event):
+    """Asks a service to take a message in again, or to delete it. No effect where it is not as ``seq`` told of it."""
+
+    type: ClassVar[str] = "quarantine.handle.v1"
+
+    service: str
+    message_id: UUID
+    seq: int
+    action: Handling
+    by: str
+
+
 EVENTS: Mapping[str, type[Event]] = {
     event.type: event
     for event in (
@@ -234,5 +321,9 @@ EVENTS: Mapping[str, type[Event]] = {
         ApprovalResolved,
         NotificationRequested,
         DeliveryChanged,
+        WorkflowsServed,
+        MessageQuarantined,
+        MessageReleased,
+        QuarantineHandle,
     )
 }

@@ -19,9 +19,13 @@ from placet_contracts.events import (
     ApprovalRequested,
     ApprovalResolved,
     DeliveryChanged,
+    MessageQuarantined,
+    MessageReleased,
     NotificationRequested,
+    QuarantineHandle,
     RunCancel,
     RunChanged,
+    WorkflowsServed,
     WorkflowStart,
 )
 
@@ -38,6 +42,10 @@ SUBSCRIBERS: Mapping[str, tuple[Service, ...]] = {
     ApprovalResolved.type: ("executor",),
     NotificationRequested.type: ("notifier",),
     DeliveryChanged.type: ("approval",),
+    WorkflowsServed.type: ("approval",),
+    MessageQuarantined.type: ("approval",),
+    MessageReleased.type: ("approval",),
+    QuarantineHandle.type: ("executor", "notifier"),
 }
 
 PUBLISHERS: Mapping[str, tuple[Service, ...]] = {
@@ -50,6 +58,10 @@ PUBLISHERS: Mapping[str, tuple[Service, ...]] = {
     ApprovalResolved.type: ("approval",),
     NotificationRequested.type: ("executor",),
     DeliveryChanged.type: ("notifier",),
+    WorkflowsServed.type: ("executor",),
+    MessageQuarantined.type: ("executor", "notifier"),
+    MessageReleased.type: ("executor", "notifier"),
+    QuarantineHandle.type: ("approval",),
 }
 
 _SOURCE = "placet/"

@@ -22,7 +22,18 @@ from placet_approval.consumer import HANDLERS
 from placet_approval.deps import Deps
 from placet_approval.domain import Approval as ApprovalState
 from placet_approval.domain import Run
-from placet_approval.handlers import decisions, keys, moments, reading, runs, sealing, sessions
+from placet_approval.handlers import (
+    asking,
+    decisions,
+    holding,
+    keys,
+    moments,
+    quarantine,
+    reading,
+    runs,
+    sealing,
+    sessions,
+)
 from placet_approval.handlers import retention as rules
 from placet_approval.handlers.accounts import Enrolment
 from placet_approval.handlers.sessions import Lifetime
@@ -128,7 +139,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         lifetime = Lifetime(settings.session_idle, settings.session_lifetime)
 
         write_uses = partial(_write_uses, used_keys, used_sessions)
-        deps = Deps(pool=pools.reading, outbox=outbox, signer=signer, changed=changed)
+        deps = Deps(pool=pools.reading, outbox=outbox, signer=signer, changed=changed, undo=settings.undo_seconds)
         deciding = replace(deps, outbox=outbox.over(pools.deciding))
         consumer = Consumer(bus, pools.rest, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
 
@@ -150,13 +161,12 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.forever("relay", outbox.relay)
             loops.every("sweep", 1, outbox.sweep)
             loops.forever("acknowledge", consumer.keep_acknowledging)
-            loops.every("retry", 2, consumer.retry)
+            _look_after_quarantine(loops, deps, consumer)
             loops.every("count waiting", 0.5, admission.look)
             loops.forever("retention", retention.run)
-            loops.every("expire", 0.5, partial(decisions.expire, deps))
-            loops.every("remind", 0.5, partial(moments.pass_by, deps))
             loops.every("uses", 20, write_uses)
             loops.every("ended sessions", 45, partial(_sweep_sessions, pools.rest))
+            _keep_time(loops, deps)
             _talk(loops, dsn, others)
             _seal(loops, deps)
             async with loops.running():
@@ -210,11 +220,27 @@ async def _count_waiting(pool: Pool, limit: int) -> int:
         return await run_store.count_waiting(conn, limit)
 
 
+def _keep_time(loops: Loops, deps: Deps) -> None:
+    """Do to approvals what comes with time."""
+    loops.every("expire", 0.5, partial(decisions.expire, deps))
+    loops.every("remind", 0.5, partial(moments.pass_by, deps))
+    loops.every("release", 0.5, partial(holding.release, deps))
+    loops.every("sweep released", 45, partial(holding.sweep, deps))
+    loops.forever("approvers", partial(asking.keep_aligned, deps))
+
+
 def _talk(loops: Loops, dsn: str, others: Replicas) -> None:
     """Have this replica tell the others, and hear them."""
     loops.forever("tell replicas", others.relay)
     loops.every("count replicas", 5, others.look)
     loops.forever("hear replicas", partial(listen, dsn, "approval", CHANNEL, others.hear))
+
+
+def _look_after_quarantine(loops: Loops, deps: Deps, consumer: Consumer) -> None:
+    """Have messages taken in again that are to be, and show what there is."""
+    loops.every("retry", 2, consumer.retry)
+    loops.every("own quarantine", 1, partial(quarantine.follow_own, deps))
+    loops.every("forget released", 50, partial(quarantine.forget, deps))
 
 
 def _seal(loops: Loops, deps: Deps) -> None:

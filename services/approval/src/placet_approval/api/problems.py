@@ -29,6 +29,7 @@ from placet_approval.domain import (
     TermsChanged,
 )
 from placet_approval.identity import Forged, IdentityTaken, LastAdmin, NameTaken, Refused, TooManyFailures, Unfit
+from placet_approval.quarantined import AlreadyAsked, AlreadyReleased
 from placet_runtime.postgres import UNAVAILABLE
 
 log = structlog.get_logger()
@@ -53,6 +54,8 @@ _TYPES: dict[type[ApprovalError], tuple[str, int]] = {
     RunDeleted: ("run-deleted", 410),
     AlreadyEnded: ("already-ended", 409),
     KeyReused: ("idempotency-key-reused", 422),
+    AlreadyAsked: ("already-asked", 409),
+    AlreadyReleased: ("already-released", 409),
     Overloaded: ("overloaded", 503),
 }
 

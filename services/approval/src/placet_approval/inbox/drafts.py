@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from placet_approval.api.endpoints import require_one_meaning
+from placet_approval import strict_json
 from placet_approval.policy.matching import DeploymentPolicy
 
 _WIDTH = 80
@@ -35,7 +35,7 @@ def read(text: str) -> DeploymentPolicy | list[Problem]:
     """The policy that a text says, or all that does not fit in it."""
     try:
         policy = DeploymentPolicy.model_validate_json(text)
-        require_one_meaning(text.encode())
+        strict_json.loads(text)
     except ValidationError as error:
         return [_problem(each) for each in error.errors(include_url=False, include_input=False)]
     except ValueError as error:

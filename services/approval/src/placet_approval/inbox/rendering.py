@@ -45,8 +45,11 @@ _ENVIRONMENT.filters |= {
     "parsed": words.parsed,
     "who": words.who,
     "span": words.span,
+    "lasted": words.lasted,
     "iso": words.iso,
     "utc": words.utc,
+    "needed": words.needed,
+    "approver": words.approver,
     "plural": words.plural,
     "changes": words.changes,
 }

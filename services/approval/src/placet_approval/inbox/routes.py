@@ -6,17 +6,23 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from placet_approval.inbox import live, sign_in
-from placet_approval.inbox.views import approvals, settings
+from placet_approval.inbox.rendering import HEADERS
+from placet_approval.inbox.views import approvals, deciding, quarantine, runs, settings, starting, workflows
 
 
 async def home(request: Request) -> Response:
     """Where everybody begins."""
-    return RedirectResponse("/inbox", 303)
+    return RedirectResponse("/inbox", 303, HEADERS)
 
 
 ROUTES: list[BaseRoute] = [
     Route("/", home, methods=["GET"]),
     *approvals.ROUTES,
+    *deciding.ROUTES,
+    *starting.ROUTES,
+    *runs.ROUTES,
+    *workflows.ROUTES,
+    *quarantine.ROUTES,
     *settings.ROUTES,
     *live.ROUTES,
     *sign_in.ROUTES,

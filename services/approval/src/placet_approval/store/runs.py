@@ -1,6 +1,7 @@
 """Statements on runs, as far as they are known here."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ import asyncpg
 from pydantic_core import to_json
 
 from placet_approval.domain import Run, RunApproval, Start
-from placet_approval.store import audit
+from placet_approval.store import audit, history
 from placet_approval.store.conditions import Conditions
 from placet_contracts.events import ENDED, ApprovalRequested, RunChanged, RunStatus
 from placet_runtime.postgres import Connection, columns
@@ -16,12 +17,17 @@ from placet_runtime.postgres import Connection, columns
 _COLUMNS = """r.id, r.workflow, r.version, r.status, r.attempt, r.parked, r.gate, r.input, r.output, r.error,
               r.requested_by, r.cancelled_by, r.created_at, r.updated_at, r.ended_at"""
 
-_FULL = f"""{_COLUMNS}, asked.ids, asked.gates, asked.statuses
-         FROM runs AS r
+_SHOWN = f"{_COLUMNS}, asked.ids, asked.gates, asked.statuses"
+
+_ASKED = """
         CROSS JOIN LATERAL (SELECT array_agg(a.id ORDER BY a.opened_at, a.id) AS ids,
                                    array_agg(a.gate ORDER BY a.opened_at, a.id) AS gates,
                                    array_agg(a.status ORDER BY a.opened_at, a.id) AS statuses
                               FROM approvals AS a WHERE a.run_id = r.id) AS asked"""
+
+_FULL = f"{_SHOWN} FROM runs AS r {_ASKED}"
+
+SEARCHED = 10_000  # the newest runs, through which a text is looked for
 
 
 _NOTE_CANCELLED = audit.noted(
@@ -46,7 +52,7 @@ async def start(conn: Connection, starts: Sequence[Start]) -> list[Run]:
             6,
         ),
     )
-    return [Run(**row) for row in rows]
+    return [Run(**row, steps=(), retries=()) for row in rows]
 
 
 async def deleted(conn: Connection, ids: Sequence[str]) -> set[str]:
@@ -68,9 +74,9 @@ async def by_key(conn: Connection, starts: Sequence[Start]) -> dict[tuple[str, s
 
 
 async def get(conn: Connection, ids: Sequence[str]) -> dict[str, Run]:
-    """Runs by id, with their approvals."""
-    rows = await conn.fetch(f"SELECT {_FULL} WHERE r.id = ANY ($1::text[])", ids)
-    return {row["id"]: _run(row) for row in rows}
+    """Runs by id, with their approvals and all that they did."""
+    rows = await conn.fetch(f"SELECT steps.*, retries.*, {_FULL} {history.DONE} WHERE r.id = ANY ($1::text[])", ids)
+    return {row["id"]: _with_history(row) for row in rows}
 
 
 async def page(
@@ -81,8 +87,12 @@ async def page(
     parked: bool | None,
     after: tuple[datetime, str] | None,
     limit: int,
+    text: str | None = None,
 ) -> list[Run]:
-    """The newest first, with their approvals, from behind a place on."""
+    """The newest first, with their approvals, from behind a place on.
+
+    ``text``: a part of the id or of the requester, looked for in the newest `SEARCHED` of those that else fit.
+    """
     conditions = Conditions()
     if status is not None:
         conditions.add("r.status = {}", status)
@@ -90,11 +100,17 @@ async def page(
         conditions.add("r.workflow = {}", workflow)
     if parked is not None:
         conditions.add("r.parked" if parked else "NOT r.parked")
+    source = "runs AS r"
+    if text is not None:
+        newest = f"SELECT r.* FROM runs AS r {conditions.where} ORDER BY r.created_at DESC, r.id DESC LIMIT {SEARCHED}"
+        source, conditions = f"({newest}) AS r", Conditions(conditions.values)
+        conditions.add("strpos(lower(r.id || chr(10) || coalesce(r.requested_by, '')), lower({})) > 0", text)
     if after is not None:
         conditions.add("(r.created_at, r.id) < ({}, {})", *after)
     rows = await conn.fetch(
         f"""
-        SELECT {_FULL}
+        SELECT {_SHOWN}
+          FROM {source} {_ASKED}
         {conditions.where}
          ORDER BY r.created_at DESC, r.id DESC LIMIT {int(limit)}
         """,
@@ -229,6 +245,10 @@ def _run(row: asyncpg.Record) -> Run:
     """A run out of the columns of `_FULL`, in the order in which its approvals opened."""
     asked = zip(row["ids"] or (), row["gates"] or (), row["statuses"] or (), strict=True)
     return Run(**{fact: row[fact] for fact in _FACTS}, approvals=tuple(RunApproval(*facts) for facts in asked))
+
+
+def _with_history(row: asyncpg.Record) -> Run:
+    return replace(_run(row), steps=history.steps_of(row), retries=history.retries_of(row))
 
 
 def _row(change: RunChanged) -> tuple[Any, ...]:
