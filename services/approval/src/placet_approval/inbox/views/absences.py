@@ -10,6 +10,7 @@ from starlette.routing import Route
 from placet_approval.handlers import delegations
 from placet_approval.identity import Unfit
 from placet_approval.inbox.fields import Fields
+from placet_approval.inbox.routing import both
 from placet_approval.inbox.settings_page import page, uuid_of
 from placet_approval.inbox.visits import Visit, does, shows
 from placet_approval.policy.people import DECIDING
@@ -55,8 +56,7 @@ async def end(visit: Visit) -> Response:
 
 
 ROUTES = [
-    Route("/settings/away", shows(absences), methods=["GET"]),
-    Route("/settings/away", does(add, "decide"), methods=["POST"]),
+    both("/settings/away", shows(absences), does(add, "decide")),
     Route("/settings/away/{id}/end", does(end, "decide"), methods=["POST"]),
 ]
 

@@ -10,6 +10,7 @@ from placet_approval.domain import KeyNameTaken, NotFound, Role
 from placet_approval.handlers import keys
 from placet_approval.identity import ApiKey, Unfit, within
 from placet_approval.inbox.fields import Fields
+from placet_approval.inbox.routing import both
 from placet_approval.inbox.settings_page import confirm, named, page
 from placet_approval.inbox.views.users import ROLES
 from placet_approval.inbox.visits import Visit, does, shows
@@ -105,10 +106,8 @@ async def revoke(visit: Visit) -> Response:
 
 ROUTES = [
     Route("/settings/keys", shows(list_keys, "manage"), methods=["GET"]),
-    Route("/settings/new-key", shows(new, "manage"), methods=["GET"]),
-    Route("/settings/new-key", does(create, "manage"), methods=["POST"]),
-    Route("/settings/keys/{id}/revoke", shows(ask_to_revoke, "manage"), methods=["GET"]),
-    Route("/settings/keys/{id}/revoke", does(revoke, "manage"), methods=["POST"]),
+    both("/settings/new-key", shows(new, "manage"), does(create, "manage")),
+    both("/settings/keys/{id}/revoke", shows(ask_to_revoke, "manage"), does(revoke, "manage")),
 ]
 
 
