@@ -25,6 +25,7 @@ from placet_contracts.events import (
     QuarantineHandle,
     RunCancel,
     RunChanged,
+    WorkflowsServed,
     WorkflowStart,
 )
 
@@ -44,6 +45,7 @@ SUBSCRIBERS: Mapping[str, tuple[Service, ...]] = {
     MessageQuarantined.type: ("approval",),
     MessageReleased.type: ("approval",),
     QuarantineHandle.type: ("executor", "notifier"),
+    WorkflowsServed.type: ("approval",),
 }
 
 PUBLISHERS: Mapping[str, tuple[Service, ...]] = {
@@ -59,6 +61,7 @@ PUBLISHERS: Mapping[str, tuple[Service, ...]] = {
     MessageQuarantined.type: ("executor", "notifier"),
     MessageReleased.type: ("executor", "notifier"),
     QuarantineHandle.type: ("approval",),
+    WorkflowsServed.type: ("executor",),
 }
 
 _SOURCE = "placet/"

@@ -6,6 +6,7 @@ from typing import Any
 from placet_approval.deps import Deps
 from placet_approval.handlers.quarantine import on_message_quarantined, on_message_released
 from placet_approval.handlers.requests import on_approval_requested, on_delivery_changed, on_run_changed
+from placet_approval.handlers.workflows import on_workflows_served
 from placet_contracts.cloudevents import CloudEvent
 from placet_contracts.events import (
     ApprovalRequested,
@@ -14,6 +15,7 @@ from placet_contracts.events import (
     MessageQuarantined,
     MessageReleased,
     RunChanged,
+    WorkflowsServed,
 )
 
 HANDLERS: Mapping[type[Event], Callable[[Deps, Sequence[CloudEvent[Any]]], Awaitable[None]]] = {
@@ -22,4 +24,5 @@ HANDLERS: Mapping[type[Event], Callable[[Deps, Sequence[CloudEvent[Any]]], Await
     DeliveryChanged: on_delivery_changed,
     MessageQuarantined: on_message_quarantined,
     MessageReleased: on_message_released,
+    WorkflowsServed: on_workflows_served,
 }

@@ -6,17 +6,19 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from placet_approval.inbox import live, sign_in
-from placet_approval.inbox.views import approvals, quarantine
+from placet_approval.inbox.rendering import HEADERS
+from placet_approval.inbox.views import approvals, deciding, quarantine
 
 
 async def home(request: Request) -> Response:
     """Where everybody begins."""
-    return RedirectResponse("/inbox", 303)
+    return RedirectResponse("/inbox", 303, HEADERS)
 
 
 ROUTES: list[BaseRoute] = [
     Route("/", home, methods=["GET"]),
     *approvals.ROUTES,
+    *deciding.ROUTES,
     *live.ROUTES,
     *quarantine.ROUTES,
     *sign_in.ROUTES,
