@@ -82,7 +82,7 @@ async def test_one_workflow_shows_its_versions_and_what_they_take(placet: Produc
     assert "Give &lt;all&gt; money back." in shown
     assert "<code>orderId</code>" in shown
     assert "As &lt;printed&gt; on the bill" in shown
-    assert "&#39;lost&#39; or &#39;broken&#39; or null" in shown
+    assert "&#34;lost&#34; or &#34;broken&#34; or null" in shown
     assert "list of string" in shown
     assert "JSON Schema" in shown
     assert "Any JSON value" in shown  # of version 1

@@ -1,5 +1,6 @@
 """What can be started: the list of workflows, and one of them with its versions."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,14 +52,14 @@ def _kind(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if "const" in schema or "enum" in schema:
-        return " or ".join(repr(each) for each in schema.get("enum", [schema.get("const")]))
+        return " or ".join(json.dumps(each) for each in schema.get("enum", [schema.get("const")]))
     if options := schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf"):
         return " or ".join(_kind(each) for each in options)
     kind = schema.get("type", "anything")
     if kind == "array":
         return f"list of {_kind(schema['items'])}" if schema.get("items") else "list"
     text = " or ".join(kind) if isinstance(kind, list) else str(kind)
-    return f"{text}, {schema['format']}" if "format" in schema else text
+    return str(schema.get("format", text))
 
 
 ROUTES = [
