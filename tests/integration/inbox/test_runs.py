@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from kit.browser import Browser, signed_in
+from kit.browser import Browser, fields, signed_in
 from kit.people import know
 from kit.product import Product, product
 from kit.waiting import eventually
@@ -217,7 +217,7 @@ async def test_cancelling_is_for_those_who_may(placet: Product, ana: Browser, vi
     assert refused.status_code == 403
     assert (await placet.run(run))["status"] == "paused"
 
-    answer = await ana.send(f"/runs/{run}", action)
+    answer = await ana.post(action, **fields(await page(ana, f"/runs/{run}"), action))
 
     assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{run}")
     assert (await placet.approval(approval["id"]))["status"] == "cancelled"

@@ -78,7 +78,7 @@ def started(answer: httpx2.Response) -> str:
 
 
 async def send(on: Browser, page: str = FORM, **filled: str) -> httpx2.Response:
-    return await on.send(page, "/runs/new", **filled)
+    return await on.post("/runs/new", **(fields((await on.get(page)).text, "/runs/new") | filled))
 
 
 async def test_a_workflow_is_chosen_from_those_that_are_known(ana: Browser) -> None:
