@@ -56,7 +56,7 @@ class Browser:
         """What the forms of a page of this session carry."""
         return str(re.findall(r'name="token" value="([^"]+)"', (await self.get("/account")).text)[0])
 
-    async def fill(self, page: str, action: str, **filled: str) -> httpx2.Response:
+    async def send(self, page: str, action: str, **filled: str) -> httpx2.Response:
         """Open a page, fill in its form that goes to ``action``, and send that."""
         shown = (await self.get(page)).text
         return await self.post(action, **(fields(shown, action) | filled))

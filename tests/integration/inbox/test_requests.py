@@ -57,7 +57,7 @@ async def ask(placet: Product, workflow: str = "refund", title: str | None = Non
 
 async def decide(on: Browser, approval: dict[str, Any], decision: str, **filled: str) -> httpx2.Response:
     page = f"/approvals/{approval['id']}"
-    return await on.fill(page, f"{page}/decisions", decision=decision, **filled)
+    return await on.send(page, f"{page}/decisions", decision=decision, **filled)
 
 
 async def test_a_request_shows_what_is_asked_before_all_else(placet: Product, ana: Browser) -> None:
