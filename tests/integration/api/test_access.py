@@ -27,6 +27,8 @@ MAY_CALL: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/approvals/{id}"): ALL,
     ("POST", "/v1/approvals/{id}/decisions"): {"admin", "approver"},
     ("GET", "/v1/audit/head"): {"admin"},
+    ("GET", "/v1/workflows"): ALL,
+    ("GET", "/v1/workflows/{id}"): ALL,
     ("GET", "/v1/approvals/{id}/explain"): ALL,
     ("POST", "/v1/approvals/{id}/reassign"): {"admin"},
     ("POST", "/v1/approvals/{id}/reevaluate"): {"admin"},
@@ -81,7 +83,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "endsAt": "2026-01-02T00:00:00Z",
     },
 }
-NOTHING_THERE = {  # what the request is about is not there; who may ask is told so
+NOTHING_THERE = {
+    ("GET", "/v1/workflows/{id}"): 404,  # what the request is about is not there; who may ask is told so
     ("POST", "/v1/approvals/{id}/reassign"): 422,
     ("GET", "/v1/policies/{id}"): 404,
     ("DELETE", "/v1/policies/{id}"): 404,

@@ -241,6 +241,28 @@ class DeliveryChanged(Event):
     at: datetime
 
 
+class ServedWorkflow(Model):
+    """A version of a workflow, as the app that an executor serves has it."""
+
+    name: str
+    version: int
+    description: str | None = None  # the first paragraph of what its handler's docstring says
+    input_schema: dict[str, Any] | None = None  # JSON Schema; None: any input, or one that is too large to be told
+
+
+class WorkflowsServed(Event):
+    """An executor lives, and serves these workflows; with none of them, it is gone.
+
+    Sent when it begins, every half minute, and when it ends. Of one executor, only the latest by ``at`` counts.
+    """
+
+    type: ClassVar[str] = "workflows.served.v1"
+
+    executor: str  # names one process
+    at: datetime
+    workflows: list[ServedWorkflow]
+
+
 class MessageQuarantined(Event):
     """A service keeps a message that it could not take in, or has refused it once more, and tells of it.
 
@@ -287,28 +309,6 @@ class QuarantineHandle(Event):
     by: str
 
 
-class ServedWorkflow(Model):
-    """A version of a workflow, as the app that an executor serves has it."""
-
-    name: str
-    version: int
-    description: str | None = None  # the first paragraph of what its handler's docstring says
-    input_schema: dict[str, Any] | None = None  # JSON Schema; None: any input, or one that is too large to be told
-
-
-class WorkflowsServed(Event):
-    """An executor lives, and serves these workflows; with none of them, it is gone.
-
-    Sent when it begins, every half minute, and when it ends. Of one executor, only the latest by ``at`` counts.
-    """
-
-    type: ClassVar[str] = "workflows.served.v1"
-
-    executor: str  # names one process
-    at: datetime
-    workflows: list[ServedWorkflow]
-
-
 EVENTS: Mapping[str, type[Event]] = {
     event.type: event
     for event in (
@@ -321,9 +321,9 @@ EVENTS: Mapping[str, type[Event]] = {
         ApprovalResolved,
         NotificationRequested,
         DeliveryChanged,
+        WorkflowsServed,
         MessageQuarantined,
         MessageReleased,
         QuarantineHandle,
-        WorkflowsServed,
     )
 }

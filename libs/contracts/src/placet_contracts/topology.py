@@ -42,10 +42,10 @@ SUBSCRIBERS: Mapping[str, tuple[Service, ...]] = {
     ApprovalResolved.type: ("executor",),
     NotificationRequested.type: ("notifier",),
     DeliveryChanged.type: ("approval",),
+    WorkflowsServed.type: ("approval",),
     MessageQuarantined.type: ("approval",),
     MessageReleased.type: ("approval",),
     QuarantineHandle.type: ("executor", "notifier"),
-    WorkflowsServed.type: ("approval",),
 }
 
 PUBLISHERS: Mapping[str, tuple[Service, ...]] = {
@@ -58,10 +58,10 @@ PUBLISHERS: Mapping[str, tuple[Service, ...]] = {
     ApprovalResolved.type: ("approval",),
     NotificationRequested.type: ("executor",),
     DeliveryChanged.type: ("notifier",),
+    WorkflowsServed.type: ("executor",),
     MessageQuarantined.type: ("executor", "notifier"),
     MessageReleased.type: ("executor", "notifier"),
     QuarantineHandle.type: ("approval",),
-    WorkflowsServed.type: ("executor",),
 }
 
 _SOURCE = "placet/"

@@ -22,7 +22,7 @@ HANDLERS: Mapping[type[Event], Callable[[Deps, Sequence[CloudEvent[Any]]], Await
     ApprovalRequested: on_approval_requested,
     RunChanged: on_run_changed,
     DeliveryChanged: on_delivery_changed,
+    WorkflowsServed: on_workflows_served,
     MessageQuarantined: on_message_quarantined,
     MessageReleased: on_message_released,
-    WorkflowsServed: on_workflows_served,
 }

@@ -15,7 +15,7 @@ from placet.app import Placet
 from placet_executor.api import ROUTES
 from placet_executor.consumer import HANDLERS
 from placet_executor.deps import Deps
-from placet_executor.handlers import leases
+from placet_executor.handlers import leases, serving
 from placet_executor.handlers.changes import DUE
 from placet_executor.settings import Settings
 from placet_executor.slots import Slots
@@ -79,6 +79,7 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
             for state, count in counts.items():
                 RUNS.labels(state).set(count)
 
+        served = serving.catalogue(app)
         await leases.register(deps)
         async with bus.open():
             relaying = Loops()
@@ -87,6 +88,7 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
             loops.forever("claim", worker.claim)
             loops.every("keep", min(1.0, settings.lease.total_seconds() / 6), worker.keep)
             loops.every("register", 5, partial(leases.register, deps))
+            loops.every("tell", serving.EVERY, partial(serving.tell, deps, served))
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
             loops.every("tell", 1, partial(telling.tell, pool, outbox))

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from placet_approval.admission import Admission
-from placet_approval.api import paging, people, policies, problems, quarantine, schemas
+from placet_approval.api import paging, people, policies, problems, quarantine, schemas, workflows
 from placet_approval.api.endpoints import Call, Endpoint, respond
 from placet_approval.api.services import approval_id, of
 from placet_approval.domain import Decision, NotFound, Run, Start
@@ -198,6 +198,7 @@ ENDPOINTS: Sequence[Endpoint] = (
         problems=(404, 409, 413, 422),
     ),
     Endpoint("GET", "/v1/audit/head", "audit", audit_head, schemas.AuditHead),
+    *workflows.ENDPOINTS,
     *policies.ENDPOINTS,
     *quarantine.ENDPOINTS,
     *people.ENDPOINTS,
