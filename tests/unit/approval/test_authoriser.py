@@ -297,3 +297,12 @@ def test_how_many_have_said_yes_is_that_of_the_ask_that_needs_most() -> None:
     assert given_of(any_of, cast(any_of, (ANA, "approve"))) == (0, 1)
     two = Terms(asks=(*PLAIN.asks, Ask(source="policy:p@1", stages=(stage("group:finance", required=2),))))
     assert given_of(two, cast(two, (ANA, "approve"))) == (1, 2)
+
+
+def test_who_is_named_counts_as_such_though_they_count_for_anybody_too() -> None:
+    """Whom a policy names is good enough for "anybody", and does not lose their own place by that."""
+    ana = person("ana", roles=("viewer",))
+    branches = Stage(need="any", quorums=(Quorum(required=2), Quorum(approvers=("user:ana",))))
+    asked = Terms(asks=(Ask(source=AUTHOR, stages=(branches,)), Ask(source="policy:p@1", stages=(stage("user:ana"),))))
+
+    assert tally(asked, cast(asked, (ana, "approve"))).outcome == "approved"
