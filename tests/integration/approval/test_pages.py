@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from kit.database import database
 from placet_approval.handlers import reading
+from placet_approval.store import workflows
 from placet_runtime import migrations
 from placet_runtime.postgres import Connection, session_settings
 
@@ -94,6 +95,20 @@ async def test_a_page_of_approvals_reads_no_more_than_itself(conn: Connection, a
     await reading.list_approvals(Reading(explainer), limit=LIMIT, **{**ANY_APPROVAL, **asked})  # type: ignore[arg-type]
 
     assert explainer.read <= LIMIT
+
+
+async def test_counting_open_runs_reads_no_ended_one(conn: Connection) -> None:
+    """Beside many that have ended, what is open is found by an index."""
+    async with conn.transaction():
+        await conn.execute(
+            "UPDATE runs SET status = 'completed', ended_at = now() WHERE id <> ALL (ARRAY['run-1', 'run-2'])"
+        )
+        await conn.execute("ANALYZE runs")
+        explainer = Explainer(conn)
+        await workflows.open_runs(explainer, "common")  # type: ignore[arg-type]
+        await conn.execute("UPDATE runs SET status = 'paused', ended_at = NULL")
+
+    assert explainer.read <= 2
 
 
 def _nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
