@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import httpx2
 
+from kit.markup import Markup
 from kit.stack import Deployment
 from placet_approval.handlers import sessions
 
@@ -30,6 +31,19 @@ class Browser:
     async def post(self, path: str, origin: str | None = None, **form: str) -> httpx2.Response:
         """Send a form, from a page of this origin unless another is named."""
         return await self.http.post(path, data=form, headers={"Origin": origin or self.origin})
+
+    async def page(self, path: str, status: int = 200) -> Markup:
+        """A page, which must be there."""
+        answer = await self.get(path)
+        assert answer.status_code == status, answer.text
+        return Markup(answer.text)
+
+    async def submit(self, path: str, status: int = 303, /, **form: str | list[str]) -> Markup:
+        """Send what a form of this session would; the page that comes of it."""
+        data = {"token": await self.token(), **form}
+        answer = await self.http.post(path, data=data, headers={"Origin": self.origin})
+        assert answer.status_code == status, answer.text
+        return await self.page(answer.headers["location"]) if status == 303 else Markup(answer.text)
 
     async def use(self, link: str) -> httpx2.Response:
         """Open a login link, and press its button."""
@@ -90,10 +104,12 @@ async def browser(running: Deployment, origin: str = LOCAL, agent: str = "Firefo
 
 
 @asynccontextmanager
-async def signed_in(running: Deployment, handle: str, origin: str = LOCAL) -> AsyncIterator[Browser]:
+async def signed_in(
+    running: Deployment, handle: str, origin: str = LOCAL, agent: str = "Firefox"
+) -> AsyncIterator[Browser]:
     """The browser of somebody who is known."""
     async with running.connection() as conn:
         link = await sessions.link(conn, handle)
-    async with browser(running, origin) as made:
+    async with browser(running, origin, agent) as made:
         assert (await made.use(link)).status_code == 303
         yield made

@@ -57,6 +57,10 @@ MAY_CALL: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/keys"): ADMIN,
     ("POST", "/v1/keys"): ADMIN,
     ("DELETE", "/v1/keys/{name:path}"): ADMIN,
+    ("GET", "/v1/quarantine"): ADMIN,
+    ("GET", "/v1/quarantine/{service}/{id}"): ADMIN,
+    ("POST", "/v1/quarantine/{service}/{id}/replay"): ADMIN,
+    ("POST", "/v1/quarantine/{service}/{id}/discard"): ADMIN,
 }
 POLICY = {"policy": {"name": "nowhere", "match": {"workflow": "none"}}}
 NEW = "new-{}"  # a name of its own for each call
@@ -86,6 +90,9 @@ NOTHING_THERE = {
     ("DELETE", "/v1/policies/{id}"): 404,
     ("POST", "/v1/delegations"): 422,
     ("DELETE", "/v1/delegations/{id}"): 404,
+    ("GET", "/v1/quarantine/{service}/{id}"): 404,
+    ("POST", "/v1/quarantine/{service}/{id}/replay"): 404,
+    ("POST", "/v1/quarantine/{service}/{id}/discard"): 404,
 }
 
 ROLES: list[Role] = ["admin", "approver", "starter", "viewer"]

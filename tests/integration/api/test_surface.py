@@ -51,6 +51,7 @@ STATE = {
         "login_links",
         "outbox",
         "quarantine",
+        "quarantined",
     ],
     "executor": ["runs", "gates", "steps", "notifications", "quarantine"],
 }

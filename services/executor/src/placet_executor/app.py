@@ -22,7 +22,7 @@ from placet_executor.slots import Slots
 from placet_executor.store import retention as rules
 from placet_executor.store import runs
 from placet_executor.worker import Worker
-from placet_runtime import migrations, postgres
+from placet_runtime import migrations, postgres, telling
 from placet_runtime.bus import Bus
 from placet_runtime.consumer import Consumer
 from placet_runtime.listener import listen
@@ -91,6 +91,7 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
             loops.every("tell", serving.EVERY, partial(serving.tell, deps, served))
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
+            loops.every("tell", 1, partial(telling.tell, pool, outbox))
             loops.forever("retention", retention.run)
             loops.every("reconcile", 1, partial(leases.reconcile, deps))
             loops.forever("listen", partial(listen, dsn, "executor", DUE, lambda _: slots.wake()))
