@@ -1,0 +1,15 @@
+"""One browser a worker, which lives in the event loop of the session: tests of this folder are marked to run there."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from kit.chromium import chromium
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """The machine's Chromium."""
+    async with chromium() as started:
+        yield started
