@@ -15,7 +15,7 @@ import placet_approval.app as approval
 import placet_executor.app as executor
 import placet_notifier.app as notifier
 from placet import Placet
-from placet_approval.api.routes import application
+from placet_approval.routes import application
 from placet_approval.settings import Settings as ApprovalSettings
 from placet_contracts.topology import Service
 from placet_executor.settings import Settings as ExecutorSettings

@@ -12,12 +12,12 @@ from starlette.routing import Mount, Route
 from kit.product import Product, problem
 from kit.waiting import eventually
 from placet_approval.api.operations import ENDPOINTS
-from placet_approval.api.routes import ROUTES
+from placet_approval.routes import ROUTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAGES = [route for route in ROUTES if isinstance(route, Route)]
-FILES = [f"{route.path}/plain.css" for route in ROUTES if isinstance(route, Mount)]
+FILES = [f"{route.path}/placet.css" for route in ROUTES if isinstance(route, Mount)]
 TEMPLATES = [endpoint.path for endpoint in ENDPOINTS] + [page.path for page in PAGES]
 AGENTS = [
     "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",

@@ -72,7 +72,7 @@ async def test_a_link_signs_in_once(placet: Product) -> None:
         signed_in = await first.use(path)
         again = await second.use(path)
 
-        assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/account")
+        assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/inbox")
         assert f"user:{handle}" in (await first.get("/account")).text
         assert (again.status_code, second.cookies) == (403, {})
         assert "has been used, or is too old" in again.text
@@ -308,7 +308,7 @@ async def test_where_one_may_go_on_to(placet: Product, ana: Browser) -> None:
 
     assert await leads("/approvals/1?x=y") == "/approvals/1?x=y"
     for target in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:x", "", "/a\nb", "evil"):
-        assert await leads(target) == "/account"
+        assert await leads(target) == "/inbox"
 
 
 async def test_the_page_of_a_link_works_without_scripts(placet: Product) -> None:

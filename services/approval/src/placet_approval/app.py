@@ -15,9 +15,7 @@ from placet_approval.admission import Admission, Limits
 from placet_approval.api import schemas
 from placet_approval.api.access import Access, Cookie, origin_of
 from placet_approval.api.dispatch import Api
-from placet_approval.api.routes import application
 from placet_approval.api.services import Services
-from placet_approval.api.sign_in import SignIn
 from placet_approval.api.throttle import Throttle
 from placet_approval.archive import Archive
 from placet_approval.consumer import HANDLERS
@@ -29,8 +27,11 @@ from placet_approval.handlers import retention as rules
 from placet_approval.handlers.accounts import Enrolment
 from placet_approval.handlers.sessions import Lifetime
 from placet_approval.handlers.uses import Uses
+from placet_approval.inbox.sign_in import SignIn
+from placet_approval.live import Live
 from placet_approval.oidc import Client, Provider
 from placet_approval.replicas import CHANNEL, Replicas
+from placet_approval.routes import application
 from placet_approval.settings import Settings
 from placet_approval.store import approvals
 from placet_approval.store import keys as key_store
@@ -112,14 +113,14 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         connect(dsn, settings.database_connections) as pools,
         httpx2.AsyncClient(timeout=10, follow_redirects=False) as http,
     ):
-        waits = Waits(stopping)
+        waits, live = Waits(stopping), Live(stopping)
         outbox = Outbox(pools.rest, bus)
         signer = Signer(settings.signing_key.get_secret_value())
-        others = Replicas(pools.rest, waits.changed)
+        others = Replicas(pools.rest, partial(_wake, waits, live))
 
         def changed(ids: Iterable[str | UUID]) -> None:
             moved = [str(id) for id in ids]
-            waits.changed(moved)
+            _wake(waits, live, moved)
             others.tell(moved)
 
         used_keys = Uses[str](pools.rest, key_store.touch)
@@ -157,8 +158,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.every("uses", 20, write_uses)
             loops.every("ended sessions", 45, partial(_sweep_sessions, pools.rest))
             _talk(loops, dsn, others)
-            loops.every("seal", 1, partial(sealing.seal, deps))
-            loops.forever("head", partial(sealing.keep_telling, deps))
+            _seal(loops, deps)
             async with loops.running():
                 try:
                     yield Approval(
@@ -166,6 +166,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                         services=Services(
                             deps=deps,
                             waits=waits,
+                            live=live,
                             run=Batcher(partial(reading.get_runs, deps)),
                             approval=Batcher(partial(reading.get_approvals, deps)),
                             start=Batcher(partial(runs.start, deps)),
@@ -197,6 +198,13 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                         await sealing.tell(deps)
 
 
+def _wake(waits: Waits, live: Live, ids: Iterable[str]) -> None:
+    """Have those look again who wait here for what moved."""
+    moved = list(ids)
+    waits.changed(moved)
+    live.changed(moved)
+
+
 async def _count_waiting(pool: Pool, limit: int) -> int:
     async with pool.acquire() as conn:
         return await run_store.count_waiting(conn, limit)
@@ -207,6 +215,12 @@ def _talk(loops: Loops, dsn: str, others: Replicas) -> None:
     loops.forever("tell replicas", others.relay)
     loops.every("count replicas", 5, others.look)
     loops.forever("hear replicas", partial(listen, dsn, "approval", CHANNEL, others.hear))
+
+
+def _seal(loops: Loops, deps: Deps) -> None:
+    """Have the audit's chain go on, and others told of its head."""
+    loops.every("seal", 1, partial(sealing.seal, deps))
+    loops.forever("head", partial(sealing.keep_telling, deps))
 
 
 async def _write_uses(keys: Uses[str], sessions: Uses[UUID]) -> None:

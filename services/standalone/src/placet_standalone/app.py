@@ -15,8 +15,8 @@ import placet_executor.app as executor
 import placet_notifier.app as notifier
 from placet.app import Placet
 from placet_approval.api.dispatch import Api
-from placet_approval.api.routes import application
 from placet_approval.handlers import sessions
+from placet_approval.routes import application
 from placet_approval.settings import Settings as ApprovalSettings
 from placet_executor.settings import Settings as ExecutorSettings
 from placet_notifier.settings import Settings as NotifierSettings

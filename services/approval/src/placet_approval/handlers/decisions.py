@@ -42,7 +42,7 @@ async def decide(deps: Deps, decisions: Sequence[Decision]) -> list[Approval | A
         last = known | {result.id: result for result in voted.values() if isinstance(result, Approval)}
         shown = {each.id: each for each in await complete(conn, last.values())}
     count(settled)
-    deps.changed(winners)
+    deps.changed(shown)
     for approval in settled:
         log.info("approval.resolved", approval_id=str(approval.id), outcome=approval.status, by=approval.resolved_by)
     results = [voted.get(d) or judge(d, known.get(d.approval_id)) for d in decisions]

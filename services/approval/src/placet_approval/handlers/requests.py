@@ -44,7 +44,7 @@ async def on_approval_requested(deps: Deps, events: Sequence[CloudEvent[Approval
         ended = [approval for approval in opened if approval.status != "pending"]
         emit(resolved(deps, ended))
     count(ended)
-    deps.changed(approval.run_id for approval in opened)
+    deps.changed(id for approval in opened for id in (approval.run_id, approval.id))
 
 
 async def on_run_changed(deps: Deps, events: Sequence[CloudEvent[RunChanged]]) -> None:
@@ -75,3 +75,4 @@ async def on_delivery_changed(deps: Deps, events: Sequence[CloudEvent[DeliveryCh
     newest = {c.delivery_id: c for c in sorted((event.data for event in events), key=lambda change: change.seq)}
     async with deps.outbox.transaction() as (conn, _):
         await deliveries.follow(conn, list(newest.values()))
+    deps.changed(change.approval_id for change in newest.values() if change.approval_id is not None)

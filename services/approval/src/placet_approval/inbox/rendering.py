@@ -1,7 +1,16 @@
 """Pages for people, made of templates; what is put into them is escaped."""
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 from starlette.responses import HTMLResponse
+
+from placet_approval.inbox import words
+from placet_approval.inbox.icons import icon
+from placet_approval.inbox.markdown import markdown
 
 # Origin is sent with forms, so the referrer policy is not `no-referrer`: with that, browsers send `Origin: null`.
 HEADERS = {
@@ -14,6 +23,13 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
+
+@pass_context
+def token_field(context: Context) -> Markup:
+    """What every form that does something carries."""
+    return Markup('<input type="hidden" name="token" value="{}">').format(context["visit"].token)
+
+
 _ENVIRONMENT = Environment(
     loader=PackageLoader("placet_approval.inbox"),
     autoescape=True,
@@ -21,8 +37,21 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_ENVIRONMENT.globals |= {"icon": icon, "token_field": token_field, "told": None, "visit": None, "section": ""}
+_ENVIRONMENT.filters |= {
+    "markdown": markdown,
+    "label": words.label,
+    "pretty": words.pretty,
+    "parsed": words.parsed,
+    "who": words.who,
+    "span": words.span,
+    "iso": words.iso,
+    "utc": words.utc,
+    "plural": words.plural,
+    "changes": words.changes,
+}
 
 
-def page(template: str, *, status: int = 200, headers: dict[str, str] | None = None, **facts: object) -> HTMLResponse:
+def page(template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **facts: Any) -> HTMLResponse:
     """A page out of a template and what it shows."""
-    return HTMLResponse(_ENVIRONMENT.get_template(template).render(facts), status, HEADERS | (headers or {}))
+    return HTMLResponse(_ENVIRONMENT.get_template(template).render(facts), status, {**HEADERS, **(headers or {})})

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, unquote
+from uuid import UUID
 
 import structlog
 from starlette.requests import Request
@@ -25,7 +26,7 @@ from placet_runtime.postgres import UNAVAILABLE
 
 log = structlog.get_logger()
 
-HOME = "/account"
+HOME = "/inbox"
 
 _ATTEMPT = "-sign-in"  # suffix of the cookie of those who have left for the provider
 _ATTEMPT_SECONDS = 600
@@ -47,7 +48,24 @@ async def sign_in(request: Request) -> Response:
         return _redirect(_local(request.query_params.get("next")))
     state: SignIn = request.state.sign_in
     provider = state.name if state.provider is not None else None
-    return page("sign_in.html", provider=provider, next=request.query_params.get("next"))
+    target = _local(request.query_params.get("next"))
+    return page("sign_in.html", provider=provider, next=target, commands=_commands(request.state.public_url, target))
+
+
+def _commands(public_url: str, target: str) -> dict[str, str]:
+    """How to go on without signing in, with an API key; the same for every id, so that it tells nobody which exist."""
+    kind, _, id = target.partition("?")[0].strip("/").partition("/")
+    if kind == "runs" and id:
+        return {"Look": f" {public_url}/v1/runs/{quote(unquote(id))}"}
+    try:
+        url = f"{public_url}/v1/approvals/{UUID(id if kind == 'approvals' else '')}"
+    except ValueError:
+        return {}
+    return {
+        "Look": f" {url}",
+        "Approve": f' \\\n  --json \'{{"decision": "approve"}}\' {url}/decisions',
+        "Reject": f' \\\n  --json \'{{"decision": "reject", "comment": "why"}}\' {url}/decisions',
+    }
 
 
 async def login_link(request: Request) -> Response:
@@ -118,7 +136,7 @@ async def sign_out(request: Request) -> Response:
             await sessions.end(conn, token)
             if found is not None:
                 await sessions.end_of(conn, found[1].removeprefix("user:"))
-    response = page("signed_out.html")
+    response = page("signed_out.html", over=False, next=None)
     access.cookie.remove(response)
     return response
 
@@ -179,18 +197,21 @@ def _told(view: Callable[[Request], Awaitable[Response]]) -> Callable[[Request],
         try:
             return await view(request)
         except ApprovalError as error:
-            problem = problems.of(error)
-            headers = problems.headers(error)
-            return page("message.html", status=problem.status, headers=headers, title=_TITLE, detail=_sentence(error))
+            return _message(problems.of(error).status, _sentence(error), problems.headers(error))
         except (ProviderUnavailable, *UNAVAILABLE) as error:
             who = "sign-in provider" if isinstance(error, ProviderUnavailable) else "database"
             detail = f"The {who} does not answer as it should. Nothing has happened: try again in a while."
-            return page("message.html", status=503, headers={"Retry-After": "5"}, title=_TITLE, detail=detail)
+            return _message(503, detail, {"Retry-After": "5"})
 
     return told
 
 
 _TITLE = "You are not signed in"
+
+
+def _message(status: int, detail: str, headers: dict[str, str]) -> Response:
+    facts = {"title": _TITLE, "detail": detail, "back": "/sign-in", "back_text": "Sign in"}
+    return page("message.html", status=status, headers=headers, **facts)
 
 
 def _sentence(error: ApprovalError) -> str:
@@ -204,5 +225,5 @@ ROUTES = [
     Route("/sign-in/provider", _told(to_provider), methods=["GET"]),
     Route("/sign-in/callback", _told(from_provider), methods=["GET"]),
     Route("/sign-out", _told(sign_out), methods=["POST"]),
-    Route(HOME, _told(account), methods=["GET"]),
+    Route("/account", _told(account), methods=["GET"]),
 ]

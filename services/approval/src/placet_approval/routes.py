@@ -8,13 +8,13 @@ from pydantic_core import to_json
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import BaseRoute, Route
 
-from placet_approval.api import openapi, pages, sign_in
+from placet_approval.api import openapi
 from placet_approval.api.dispatch import Api
 from placet_approval.api.operations import ENDPOINTS
 from placet_approval.api.problems import EXCEPTION_HANDLERS
+from placet_approval.inbox.routes import ROUTES as INBOX
 from placet_runtime.operations import ROUTES as OPERATIONS
 
 _DOCUMENT = to_json(openapi.document(ENDPOINTS))
@@ -27,9 +27,7 @@ async def openapi_document(request: Request) -> Response:
 
 ROUTES: list[BaseRoute] = [
     Route("/openapi.json", openapi_document),
-    *pages.ROUTES,
-    *sign_in.ROUTES,
-    Mount("/static", StaticFiles(packages=[("placet_approval.inbox", "static")])),
+    *INBOX,
     *OPERATIONS,
 ]
 

@@ -1,0 +1,59 @@
+"""Messages as people wrote them: Markdown, of which nothing is let through that could act or fetch."""
+
+from collections.abc import Sequence
+from functools import partial
+from urllib.parse import urlsplit
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markupsafe import Markup
+
+_TAGS = {
+    "a", "blockquote", "br", "code", "del", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s", "span",
+    "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+_LONGEST = 100_000  # characters
+
+_PARSER = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"]).disable("image")
+_CLEAN = partial(
+    nh3.clean,
+    tags=_TAGS,
+    attributes={"a": {"href"}, "span": {"class"}},
+    url_schemes={"http", "https", "mailto"},
+    link_rel="noopener noreferrer nofollow",
+    set_tag_attribute_values={"a": {"target": "_blank"}},
+)
+
+
+def markdown(text: str) -> Markup:
+    """A message as HTML. A link says where it leads, whatever its text claims; a picture is its text."""
+    tokens = _PARSER.parse(text[:_LONGEST])
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1:]) + 2)}"  # below the headings of the page
+        if token.children:
+            _say_where(token.children)
+    return Markup(_CLEAN(_PARSER.renderer.render(tokens, _PARSER.options, {})))  # noqa: S704 -- cleaned
+
+
+def _say_where(children: Sequence[Token]) -> None:
+    """Have each link whose text is not its address be followed by the host that it leads to."""
+    target, text = "", ""
+    for token in children:
+        if token.type == "link_open":
+            target, text = str(token.attrGet("href") or ""), ""
+        elif token.type == "link_close":
+            if target not in (text, f"mailto:{text}"):
+                token.meta["host"] = urlsplit(target).netloc or target
+        else:
+            text += token.content
+
+
+def _close_link(_: RendererHTML, tokens: Sequence[Token], index: int, options: object, env: object) -> str:
+    host = tokens[index].meta.get("host")
+    return "</a>" if host is None else Markup('</a> <span class="host">({})</span>').format(host)
+
+
+_PARSER.add_render_rule("link_close", _close_link)

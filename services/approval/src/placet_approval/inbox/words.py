@@ -1,0 +1,85 @@
+"""Facts in the words of people: names, times, spans, values. Pure."""
+
+import difflib
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+_LONGEST_DIFF = 400  # lines
+
+
+def label(name: str) -> str:
+    """A field's name as people write it: ``user_id`` and ``userId`` are "User id"."""
+    spaced = "".join(f" {c.lower()}" if c.isupper() and i and name[i - 1].islower() else c for i, c in enumerate(name))
+    text = " ".join(spaced.replace("_", " ").replace("-", " ").split())
+    return f"{text[:1].upper()}{text[1:]}" or name
+
+
+def who(actor: str | None) -> str:
+    """An actor of the history in short: ``user:ana`` is "ana"."""
+    if actor is None:
+        return "somebody"
+    if actor == "clock":
+        return "the clock"
+    if actor == "run":
+        return "the end of its run"
+    kind, _, name = actor.partition(":")
+    return {"user": name, "key": f"the key {name}", "rule": f"the rule of {name}"}.get(kind, actor) if name else actor
+
+
+def span(seconds: float) -> str:
+    """A span of time, to its two largest units: "2 h 5 min", "340 ms"."""
+    if seconds < 1:
+        return f"{max(0, round(seconds * 1000))} ms"
+    left = round(seconds)
+    parts: list[str] = []
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count} {unit}" if count else "")
+        if len(parts) == 2:
+            break
+    return " ".join(filter(None, parts))
+
+
+def iso(at: datetime) -> str:
+    """As machines read it."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc(at: datetime) -> str:
+    """As people read it, where their own time is not known."""
+    return f"{at.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """A count with its noun."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def parsed(text: str | None) -> Any:
+    """The value that JSON text stands for; ``None`` for none."""
+    return None if text is None else json.loads(text)
+
+
+def pretty(value: Any) -> str:
+    """A JSON value, to be read as it is."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def changes(before: Any, after: Any) -> list[tuple[str, str]]:
+    """The lines of two values' difference, each with what it is: ``add``, ``del`` or ``same``."""
+    lines = difflib.unified_diff(_lines(before), _lines(after), lineterm="", n=3)
+    return marked(line for number, line in enumerate(lines) if number >= 2)
+
+
+def marked(lines: Iterable[str]) -> list[tuple[str, str]]:
+    """Lines of a unified diff, each with what it is."""
+    kinds = {"+": "add", "-": "del"}
+    return [(kinds.get(line[:1], "same"), line) for line, _ in zip(lines, range(_LONGEST_DIFF), strict=False)]
+
+
+def _lines(value: Any) -> list[str]:
+    return (value if isinstance(value, str) else pretty(value)).splitlines()
