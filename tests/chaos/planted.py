@@ -93,18 +93,19 @@ def read_then_write() -> None:
 
 def no_fence() -> None:
     """Commit what a pass did for whoever holds its run by then."""
+    from dataclasses import replace
+    from datetime import UTC, datetime
+
     from placet_executor.store import history, runs
 
     add_steps, end_passes = history.add_steps, runs.end_passes
 
     async def unfenced_steps(conn: Any, recorded: Sequence[Any]) -> Any:
-        fences = await _fences(conn, [run_id for run_id, *_ in recorded])
-        await add_steps(conn, [(run_id, fences.get(run_id, fence), *step) for run_id, fence, *step in recorded])
-        return {(run_id, fence) for run_id, fence, *_ in recorded}
+        fences = await _fences(conn, [step.run_id for step in recorded])
+        await add_steps(conn, [replace(step, fence=fences.get(step.run_id, step.fence)) for step in recorded])
+        return {(step.run_id, step.fence): datetime.now(UTC) for step in recorded}
 
     async def unfenced_ends(conn: Any, endings: Sequence[Any]) -> Any:
-        from dataclasses import replace
-
         fences = await _fences(conn, [ending.run_id for ending in endings])
         return await end_passes(conn, [replace(e, fence=fences.get(e.run_id, e.fence)) for e in endings])
 

@@ -3,10 +3,12 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from html.parser import HTMLParser
 
 import httpx2
 
 from kit.stack import Deployment
+from placet_approval.handlers import sessions
 
 LOCAL = "http://localhost:8700"
 
@@ -38,8 +40,45 @@ class Browser:
 
     async def token(self) -> str:
         """What the forms of a page of this session carry."""
-        [token] = re.findall(r'name="token" value="([^"]+)"', (await self.get("/account")).text)
-        return str(token)
+        return re.findall(r'name="token" value="([^"]+)"', (await self.get("/account")).text)[0]
+
+    async def send(self, page: str, action: str, **filled: str) -> httpx2.Response:
+        """Open a page, fill in its form that goes to ``action``, and send that."""
+        shown = (await self.get(page)).text
+        return await self.post(action, **(fields(shown, action) | filled))
+
+
+class _Forms(HTMLParser):
+    """The fields of each form of a page, by where it goes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: dict[str, dict[str, str]] = {}
+        self._form: dict[str, str] | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        facts = dict(attrs)
+        if tag == "form":
+            self._form = self.found.setdefault(facts.get("action") or "", {})
+        sent = facts.get("type") not in ("checkbox", "radio") or "checked" in facts
+        if tag == "input" and sent and self._form is not None and (name := facts.get("name")) is not None:
+            self._form[name] = facts.get("value") or ""
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._form = None
+
+
+def fields(html: str, action: str) -> dict[str, str]:
+    """What a page's form that goes to ``action`` has in it.
+
+    Raises:
+        AssertionError: the page has no such form.
+    """
+    found = _Forms(html).found
+    assert action in found, f"no form goes to {action}, but {sorted(found)}"
+    return found[action]
 
 
 @asynccontextmanager
@@ -48,3 +87,13 @@ async def browser(running: Deployment, origin: str = LOCAL, agent: str = "Firefo
     transport = httpx2.ASGITransport(app=running.asgi())
     async with httpx2.AsyncClient(transport=transport, base_url=origin, headers={"User-Agent": agent}) as http:
         yield Browser(http, origin)
+
+
+@asynccontextmanager
+async def signed_in(running: Deployment, handle: str, origin: str = LOCAL) -> AsyncIterator[Browser]:
+    """The browser of somebody who is known."""
+    async with running.connection() as conn:
+        link = await sessions.link(conn, handle)
+    async with browser(running, origin) as made:
+        assert (await made.use(link)).status_code == 303
+        yield made

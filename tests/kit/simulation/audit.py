@@ -66,7 +66,8 @@ BEGIN
            CASE WHEN NEW.type LIKE 'approval.%' THEN data ->> 'approvalId' ELSE data ->> 'runId' END,
            data ->> 'runId', coalesce(data ->> 'status', data ->> 'outcome'), (data ->> 'seq')::bigint,
            data ->> 'gate'
-      FROM json_array_elements(('[' || NEW.events || ']')::json) AS event, LATERAL (SELECT event -> 'data') AS d (data);
+      FROM json_array_elements(('[' || NEW.events || ']')::json) AS event, LATERAL (SELECT event -> 'data') AS d (data)
+     WHERE NEW.type <> 'workflows.served.v1'; -- of no run
     RETURN NULL;
 END $$;
 CREATE TRIGGER audit AFTER INSERT ON executor.outbox FOR EACH ROW EXECUTE FUNCTION audit.event();
@@ -77,7 +78,8 @@ CREATE TRIGGER audit AFTER INSERT ON approval.outbox FOR EACH ROW EXECUTE FUNCTI
 EMPTY = """
 DELETE FROM audit.log; DELETE FROM executor.outbox; DELETE FROM executor.quarantine; DELETE FROM executor.runs;
 DELETE FROM executor.workers; DELETE FROM approval.outbox; DELETE FROM approval.quarantine;
-DELETE FROM approval.approvals; DELETE FROM approval.runs;
+DELETE FROM approval.approvals; DELETE FROM approval.runs; DELETE FROM approval.run_steps;
+DELETE FROM approval.run_retries; DELETE FROM approval.workers; DELETE FROM approval.workflows;
 """
 
 

@@ -137,6 +137,7 @@ class Invariants:
         self._check_starts(runs, refused)
         self._check_progress(runs, gates, approvals)
         self._check_views(runs, shown, gates, approvals)
+        await self._check_history(runs)
         self._check_effects(runs, [(row["run_id"], row["name"], row["result"]) for row in steps])
         for approval_id, (status, by) in self.told.items():
             row = approvals[approval_id]
@@ -156,7 +157,7 @@ class Invariants:
         tables = ("executor.runs", "executor.steps", "executor.notifications", "executor.gates", "approval.approvals")
         return {
             f"{table}: {row['row']}"
-            for table in (*tables, "approval.runs")
+            for table in (*tables, "approval.runs", "approval.run_steps", "approval.run_retries")
             # Without what moves when the test has time pass.
             for row in await self.pool.fetch(f"SELECT (to_jsonb(t) - 'due_at')::text AS row FROM {table} t")
         }
@@ -224,6 +225,20 @@ class Invariants:
                 **{key: approval[key] for key in ("run_id", "workflow", "version", "gate", "title", "message")},
             )
             assert approval["digest"] == reviewed, f"I5: not what was reviewed: {approval}"
+
+    async def _check_history(self, runs: dict[str, dict[str, Any]]) -> None:
+        steps = "SELECT run_id, name, attempt FROM {}.{} ORDER BY run_id, name"
+        done, shown = [
+            [tuple(row) for row in await self.pool.fetch(steps.format(*table))]
+            for table in (("executor", "steps"), ("approval", "run_steps"))
+        ]
+        assert done == shown, f"I15: runs did {done}, shown are {shown}"
+        retries: dict[str, list[int]] = defaultdict(list)
+        for told in await self.pool.fetch("SELECT run_id, attempt FROM approval.run_retries ORDER BY attempt"):
+            retries[told["run_id"]].append(told["attempt"])
+        for id, row in runs.items():
+            raised = row["failures"] - (row["status"] == "failed" and row["failures"] > 0)  # the last is its end
+            assert retries[id] == list(range(1, raised + 1)), f"I15: {row} was tried again, shown are {retries[id]}"
 
     def _check_effects(self, runs: dict[str, dict[str, Any]], steps: Iterable[tuple[str, str, str]]) -> None:
         recorded: dict[str, dict[str, object]] = defaultdict(dict)

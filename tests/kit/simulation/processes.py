@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 from kit.simulation.broker import SimulatedBus
 from placet.execution import Completed, Json, Paused, Snapshot, run_pass
 from placet_approval.deps import Deps as ApprovalDeps
 from placet_contracts.destinations import Destination
-from placet_contracts.events import ApprovalRequested
+from placet_contracts.events import ApprovalRequested, StepDone
 from placet_executor.deps import Deps as ExecutorDeps
-from placet_executor.domain import Claimed, Ending, LeaseLost, after_failure
+from placet_executor.domain import Claimed, Ending, LeaseLost, Recorded, after_failure
 from placet_executor.handlers import passes
 from placet_runtime.consumer import Consumer
 from placet_runtime.outbox import Emit, Outbox
@@ -105,7 +106,8 @@ class Attempt:
         self.executor = executor
         self.asked: Asked | None = None
         self.begun = False
-        self._answer: asyncio.Future[None] | None = None
+        self.done: list[StepDone] = []
+        self._answer: asyncio.Future[datetime | None] | None = None
         self._stands = asyncio.Event()
         self._task = asyncio.create_task(self._drive(), name=f"pass {run.fence} of {run.id}")
         self._task.add_done_callback(lambda _: self._stands.set())
@@ -125,30 +127,33 @@ class Attempt:
         if error is not None and not isinstance(error, LeaseLost):
             raise error
 
-    def answer(self, result: Exception | None) -> None:
+    def answer(self, result: Exception | datetime | None) -> None:
         assert self._answer is not None
         self.asked = None
         self._stands.clear()
-        if result is None:
-            self._answer.set_result(None)
-        else:
+        if isinstance(result, Exception):
             self._answer.set_exception(result)
+        else:
+            self._answer.set_result(result)
 
     async def kill(self) -> None:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    async def record_step(self, name: str, result: Json) -> None:
-        await self._ask("step", (*self.held, name, result))
+    async def record_step(self, name: str, result: Json, took: timedelta) -> None:
+        recorded = Recorded(*self.held, name, result, self.run.failures + 1, took)
+        stored = await self._ask("step", recorded)
+        assert stored is not None
+        self.done.append(recorded.done(stored))
 
     async def record_notification(self, key: str, message: str, destination: Destination) -> None:
         await self._ask("notify", (*self.held, key, self.run.workflow, message, destination))
 
-    async def _ask(self, kind: Literal["step", "notify", "end"], what: Any) -> None:
+    async def _ask(self, kind: Literal["step", "notify", "end"], what: Any) -> datetime | None:
         self._answer = asyncio.get_running_loop().create_future()
         self.asked = (kind, what)
         self._stands.set()
-        await self._answer
+        return await self._answer
 
     async def _drive(self) -> None:
         run, deps = self.run, self.executor.deps
@@ -170,4 +175,4 @@ class Attempt:
                 retries=workflow.retries,
                 backoff=deps.backoff,
             )
-        await self._ask("end", (ending, request))
+        await self._ask("end", (replace(ending, steps=self.done), request))

@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -318,7 +318,7 @@ class World:
             writing = [(attempt, what) for attempt, (asked, what) in standing if asked == kind]
             if not writing:
                 continue
-            results: list[Exception | None] = await write(executor.deps, [what for _, what in writing])
+            results: Sequence[Exception | datetime | None] = await write(executor.deps, [what for _, what in writing])
             for (attempt, _), result in zip(writing, results, strict=True):
                 stale = attempt.held not in live
                 self.seen["stale write"] += stale

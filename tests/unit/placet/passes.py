@@ -1,7 +1,7 @@
 """What the tests of a pass share: a journal that can be read, and a way to run a handler once."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from placet import Approval, Context, Placet, SyncContext
@@ -17,13 +17,15 @@ class Notes:
 
     def __init__(self) -> None:
         self.steps: dict[str, Json] = {}
+        self.took: dict[str, timedelta] = {}
         self.told: list[tuple[str, str, Destination]] = []
         self.refuses: Exception | None = None
 
-    async def record_step(self, name: str, result: Json) -> None:
+    async def record_step(self, name: str, result: Json, took: timedelta) -> None:
         if self.refuses is not None:
             raise self.refuses
         self.steps[name] = result
+        self.took[name] = took
 
     async def record_notification(self, key: str, message: str, destination: Destination) -> None:
         if self.refuses is not None:

@@ -28,6 +28,7 @@ Version = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
 MAX_DEPTH = 100
 MAX_INPUT = 2 * 1024 * 1024  # bytes of a run's input as JSON
 MAX_RESULT = 1024 * 1024  # bytes of an output as JSON, and of what an approval shows beside the input
+MAX_STEPS = 1000  # that one change tells of; what a pass did beyond that is not told
 
 
 def shallow(value: Any) -> Any:
@@ -64,11 +65,22 @@ class RunError(Model):
     """Why a run ended without a result, or why its last attempt raised.
 
     ``details`` holds field errors as pydantic lists them, where the input did not fit; else it is empty.
+    ``traceback`` is where the handler raised, of the exceptions that led there too: the last 16 KiB of it.
     """
 
     type: str
     message: str
     details: list[dict[str, Any]] = Field(default_factory=list)
+    traceback: str | None = None  # None: the handler did not raise
+
+
+class StepDone(Model):
+    """A step that a run has behind it, without its result. ``attempt`` is that of the pass that did it."""
+
+    name: str
+    attempt: int = 1
+    started_at: datetime
+    ended_at: datetime
 
 
 class WorkflowStart(Event):
@@ -102,7 +114,11 @@ class RunStarted(Model):
 
 
 class RunChanged(Event):
-    """A run moved to another state. ``seq`` grows with each change of one run; a stale one is to be ignored."""
+    """A run moved to another state. ``seq`` grows with each change of one run; a stale one is to be ignored.
+
+    ``steps`` are those that it did since the change before, and perhaps earlier ones; they count in a stale one too.
+    While it is ready or running, ``error`` is why the attempt before this one raised.
+    """
 
     type: ClassVar[str] = "run.changed.v1"
 
@@ -119,6 +135,7 @@ class RunChanged(Event):
     output: Any = None
     error: RunError | None = None
     started: RunStarted | None = None
+    steps: list[StepDone] = Field(default_factory=list)
 
 
 class ApprovalRequested(Event):
@@ -143,6 +160,7 @@ class ApprovalRequested(Event):
     seq: int = 0  # of the run, as in `RunChanged`; 0: the pause is told by a `RunChanged` of its own
     attempt: int = 1
     at: datetime | None = None
+    steps: list[StepDone] = Field(default_factory=list)  # as in `RunChanged`
 
 
 class ApprovalOpened(Event):
@@ -222,6 +240,28 @@ class DeliveryChanged(Event):
     at: datetime
 
 
+class ServedWorkflow(Model):
+    """A version of a workflow, as the app that an executor serves has it."""
+
+    name: str
+    version: int
+    description: str | None = None  # the first paragraph of what its handler's docstring says
+    input_schema: dict[str, Any] | None = None  # JSON Schema; None: any input, or one that is too large to be told
+
+
+class WorkflowsServed(Event):
+    """An executor lives, and serves these workflows; with none of them, it is gone.
+
+    Sent when it begins, every half minute, and when it ends. Of one executor, only the latest by ``at`` counts.
+    """
+
+    type: ClassVar[str] = "workflows.served.v1"
+
+    executor: str  # names one process
+    at: datetime
+    workflows: list[ServedWorkflow]
+
+
 EVENTS: Mapping[str, type[Event]] = {
     event.type: event
     for event in (
@@ -234,5 +274,6 @@ EVENTS: Mapping[str, type[Event]] = {
         ApprovalResolved,
         NotificationRequested,
         DeliveryChanged,
+        WorkflowsServed,
     )
 }

@@ -22,6 +22,7 @@ from placet_contracts.events import (
     NotificationRequested,
     RunCancel,
     RunChanged,
+    WorkflowsServed,
     WorkflowStart,
 )
 
@@ -38,6 +39,7 @@ SUBSCRIBERS: Mapping[str, tuple[Service, ...]] = {
     ApprovalResolved.type: ("executor",),
     NotificationRequested.type: ("notifier",),
     DeliveryChanged.type: ("approval",),
+    WorkflowsServed.type: ("approval",),
 }
 
 PUBLISHERS: Mapping[str, tuple[Service, ...]] = {
@@ -50,6 +52,7 @@ PUBLISHERS: Mapping[str, tuple[Service, ...]] = {
     ApprovalResolved.type: ("approval",),
     NotificationRequested.type: ("executor",),
     DeliveryChanged.type: ("notifier",),
+    WorkflowsServed.type: ("executor",),
 }
 
 _SOURCE = "placet/"

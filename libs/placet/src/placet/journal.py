@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from placet.values import Json
@@ -40,7 +40,7 @@ class Snapshot:
 class Journal(Protocol):
     """Writes down what a handler does. Durable before a call returns; an exception ends the pass, and leaves it."""
 
-    async def record_step(self, name: str, result: Json) -> None: ...
+    async def record_step(self, name: str, result: Json, took: timedelta) -> None: ...
 
     async def record_notification(self, key: str, message: str, destination: Destination) -> None:
         """Have somebody told, once per key of a run: a repeat of a key is no error and tells nobody."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from time import monotonic
 from types import FrameType
 from typing import Any
 
@@ -54,8 +56,8 @@ class Pass:
             raise StepResultInvalid(name, values.reason(error)) from error
         return Step(name, shape, self.snapshot.steps.get(name), self)
 
-    async def record_step(self, name: str, result: Json) -> None:
-        await self._write(lambda: self._journal.record_step(name, result))
+    async def record_step(self, name: str, result: Json, took: timedelta) -> None:
+        await self._write(lambda: self._journal.record_step(name, result, took))
 
     async def notify(self, site: str, message: str, destination: Destination) -> None:
         key = digest([site, message, _DESTINATION.dump_python(destination, mode="json")])
@@ -85,6 +87,7 @@ class Step:
         self._shape = shape
         self._stored = stored
         self._pass = of
+        self._took = timedelta(0)
 
     @property
     def done(self) -> bool:
@@ -102,10 +105,12 @@ class Step:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Around the function's call."""
+        began = monotonic()
         try:
             yield
         except Interrupt as interrupt:
             raise InterruptInStep(self._name) from interrupt
+        self._took = timedelta(seconds=monotonic() - began)
 
     async def keep(self, result: object) -> Any:
         """Store a result, and give what a replay will give."""
@@ -115,7 +120,7 @@ class Step:
             stored, value = values.store(self._shape, result)
         except ValueError as error:
             raise StepResultInvalid(self._name, values.reason(error)) from error
-        await self._pass.record_step(self._name, stored)
+        await self._pass.record_step(self._name, stored, self._took)
         return value
 
 

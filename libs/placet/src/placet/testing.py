@@ -198,7 +198,7 @@ class _Memory:
         self.steps: dict[str, Json] = {}
         self.notifications: dict[str, tuple[str, Destination]] = {}
 
-    async def record_step(self, name: str, result: Json) -> None:
+    async def record_step(self, name: str, result: Json, took: timedelta) -> None:
         self.steps[name] = result
 
     async def record_notification(self, key: str, message: str, destination: Destination) -> None:

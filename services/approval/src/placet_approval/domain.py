@@ -261,8 +261,27 @@ class RunApproval:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A step that a run has behind it; the pass that did it was of this attempt."""
+
+    name: str
+    attempt: int
+    started_at: datetime
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A pass that raised, and was tried again. ``attempt`` counts from 1."""
+
+    attempt: int
+    at: datetime
+    error: Json
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """A run, as far as it is known here."""
+    """A run, as far as it is known here. Steps and retries are in order; ``None`` in lists, where they are not read."""
 
     id: str
     workflow: str
@@ -280,6 +299,8 @@ class Run:
     updated_at: datetime
     ended_at: datetime | None
     approvals: tuple[RunApproval, ...] = field(default=())
+    steps: tuple[Step, ...] | None = None
+    retries: tuple[Retry, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

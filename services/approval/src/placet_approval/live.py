@@ -12,6 +12,7 @@ _ALIVE = 15.0  # seconds until something is said in any case, so that a dead con
 _TOPICS = 100  # named in a message
 _LONGEST = 600.0  # seconds; then the browser comes again, and shows whether it is still signed in
 
+BEGIN = "moved-begin"  # the event of the first message: something may have been missed
 ANYTHING = "moved"  # the event that comes with every message
 MUCH = "moved-much"  # beside it, where more moved than is named
 
@@ -47,9 +48,10 @@ class Live:
             woken.set()
 
     async def messages(self) -> AsyncIterator[bytes]:
-        """What one browser is told, as server-sent events; at once at first, as it may have missed something."""
+        """What one browser is told, as server-sent events; something at once, as it may have missed some."""
         woken = asyncio.Event()
-        moved = self._listeners[woken] = {}
+        moved: dict[str, None] = {BEGIN: None}
+        self._listeners[woken] = moved
         woken.set()
         stopped = asyncio.create_task(self._stopping.wait())
         until = monotonic() + _LONGEST

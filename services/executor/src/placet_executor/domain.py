@@ -25,7 +25,7 @@ from uuid import UUID
 from pydantic_core import from_json, to_json
 
 from placet.execution import Approval, Completed, Failed, Json, Paused
-from placet_contracts.events import MAX_DEPTH, MAX_RESULT, Outcome, RunError, RunStatus, shallow
+from placet_contracts.events import MAX_DEPTH, MAX_RESULT, Outcome, RunError, RunStatus, StepDone, shallow
 
 MAX_LOST_LEASES = 10
 _LONGEST_BACKOFF = timedelta(minutes=15)
@@ -91,6 +91,22 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """A step that a pass has done, to be stored; ``attempt`` is the pass's."""
+
+    run_id: str
+    fence: int
+    name: str
+    result: Json
+    attempt: int
+    took: timedelta
+
+    def done(self, at: datetime) -> StepDone:
+        """What others are told of it, once it was stored at that time."""
+        return StepDone(name=self.name, attempt=self.attempt, started_at=at - self.took, ended_at=at)
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """A gate that a pass has paused at."""
 
@@ -112,6 +128,7 @@ class Ending:
     gate: Gate | None = None
     failed: bool = False
     delay: timedelta = timedelta(0)  # until a retry
+    steps: Sequence[StepDone] = ()  # that the pass did
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import TypeVar
 
@@ -11,9 +12,9 @@ from prometheus_client import Counter
 
 from placet.execution import Completed, Json, Paused, Snapshot, run_pass
 from placet_contracts.destinations import Destination
-from placet_contracts.events import ApprovalRequested
+from placet_contracts.events import ApprovalRequested, StepDone
 from placet_executor.deps import Deps
-from placet_executor.domain import Claimed, Ending, LeaseLost, after_failure, fitting
+from placet_executor.domain import Claimed, Ending, LeaseLost, Recorded, after_failure, fitting
 from placet_executor.handlers import leases, passes
 from placet_executor.slots import Slots
 from placet_runtime.batching import Batcher
@@ -39,7 +40,7 @@ class Worker:
         self._deps = deps
         self._slots = slots
         slots.begin_with(self._execute)
-        self._steps: Batcher[passes.Recorded, None] = Batcher(lambda items: passes.record_steps(deps, items))
+        self._steps: Batcher[Recorded, datetime] = Batcher(lambda items: passes.record_steps(deps, items))
         self._notifications: Batcher[passes.Asked, None] = Batcher(
             lambda items: passes.record_notifications(deps, items)
         )
@@ -95,7 +96,8 @@ class Worker:
     async def _pass(self, run: Claimed) -> None:
         workflow = self._deps.app.workflows[run.workflow, run.version]
         snapshot = Snapshot(run.id, run.input, run.failures + 1, run.steps, run.approvals)
-        result = fitting(await run_pass(workflow, snapshot, _Journal(self, run)))
+        journal = _Journal(self, run)
+        result = fitting(await run_pass(workflow, snapshot, journal))
         request: ApprovalRequested | None = None
         if isinstance(result, Completed):
             ending = Ending(run.id, run.fence, "completed", output=result.output)
@@ -111,6 +113,7 @@ class Worker:
                 retries=workflow.retries,
                 backoff=self._deps.backoff,
             )
+        ending = replace(ending, steps=journal.done)
         await self._insist(lambda: self._endings.submit((ending, request)))
         PASSES.labels(run.workflow, ending.status).inc()
 
@@ -125,8 +128,8 @@ class Worker:
                     raise
                 await asyncio.sleep(_RETRY)
 
-    async def record_step(self, run: Claimed, name: str, result: Json) -> None:
-        await self._insist(lambda: self._steps.submit((run.id, run.fence, name, result)))
+    async def record_step(self, recorded: Recorded) -> StepDone:
+        return recorded.done(await self._insist(lambda: self._steps.submit(recorded)))
 
     async def record_notification(self, run: Claimed, key: str, message: str, destination: Destination) -> None:
         asked = (run.id, run.fence, key, run.workflow, message, destination)
@@ -139,9 +142,12 @@ class _Journal:
     def __init__(self, worker: Worker, run: Claimed) -> None:
         self._worker = worker
         self._run = run
+        self.done: list[StepDone] = []
 
-    async def record_step(self, name: str, result: Json) -> None:
-        await self._worker.record_step(self._run, name, result)
+    async def record_step(self, name: str, result: Json, took: timedelta) -> None:
+        run = self._run
+        recorded = Recorded(run.id, run.fence, name, result, run.failures + 1, took)
+        self.done.append(await self._worker.record_step(recorded))
 
     async def record_notification(self, key: str, message: str, destination: Destination) -> None:
         await self._worker.record_notification(self._run, key, message, destination)

@@ -96,8 +96,25 @@ class RunApproval(View):
     status: Status
 
 
+class StepView(View):
+    """A step that a run has behind it; the pass that did it was of this attempt."""
+
+    name: str
+    attempt: int
+    started_at: datetime
+    ended_at: datetime
+
+
+class RetryView(View):
+    """A pass that raised, and was tried again. ``attempt`` counts from 1."""
+
+    attempt: int
+    at: datetime
+    error: Annotated[RunError, BeforeValidator(_parsed)]
+
+
 class RunView(View):
-    """A run."""
+    """A run. ``steps`` and ``retries`` are null in lists."""
 
     id: str
     workflow: str
@@ -115,6 +132,8 @@ class RunView(View):
     updated_at: datetime
     ended_at: datetime | None
     approvals: list[RunApproval]
+    steps: list[StepView] | None = None
+    retries: list[RetryView] | None = None
 
 
 class TimelineEntry(View):

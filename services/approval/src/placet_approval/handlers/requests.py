@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from placet_approval.deps import Deps
 from placet_approval.handlers import opening
 from placet_approval.handlers.resolving import count, resolved
-from placet_approval.store import approvals, deliveries, moments, runs
+from placet_approval.store import approvals, deliveries, history, moments, runs
 from placet_contracts.cloudevents import CloudEvent
 from placet_contracts.events import ENDED, ApprovalOpened, ApprovalRequested, DeliveryChanged, RunCancel, RunChanged
 
@@ -18,6 +18,7 @@ async def on_approval_requested(deps: Deps, events: Sequence[CloudEvent[Approval
     requests = {event.data.approval_id: event.data for event in events}
     async with deps.outbox.transaction("open") as (conn, emit):
         await runs.pause(conn, list(requests.values()))
+        await history.add(conn, list(requests.values()))
         prepared = await opening.prepare(deps, conn, list(requests.values()))
         opened = await approvals.open_approvals(conn, [each.opening for each in prepared.values()])
         pending = [approval for approval in opened if approval.status == "pending"]
@@ -57,6 +58,7 @@ async def on_run_changed(deps: Deps, events: Sequence[CloudEvent[RunChanged]]) -
         news = await runs.follow(conn, list(newest.values()))
         if any(event.data.started is not None for event in events):
             await runs.complete(conn, [event.data for event in events])
+        await history.add(conn, [event.data for event in events])
         over = [(id, cancelled_by or "run") for id, status, cancelled_by in news if status in ENDED]
         cancelled = await approvals.cancel_of_runs(conn, over) if over else []
         emit(resolved(deps, cancelled))

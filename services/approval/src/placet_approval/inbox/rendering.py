@@ -47,6 +47,8 @@ _ENVIRONMENT.filters |= {
     "span": words.span,
     "iso": words.iso,
     "utc": words.utc,
+    "needed": words.needed,
+    "approver": words.approver,
     "plural": words.plural,
     "changes": words.changes,
 }

@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from placet_approval.inbox import live, sign_in
-from placet_approval.inbox.views import approvals
+from placet_approval.inbox.views import approvals, deciding
 
 
 async def home(request: Request) -> Response:
@@ -17,6 +17,7 @@ async def home(request: Request) -> Response:
 ROUTES: list[BaseRoute] = [
     Route("/", home, methods=["GET"]),
     *approvals.ROUTES,
+    *deciding.ROUTES,
     *live.ROUTES,
     *sign_in.ROUTES,
     Mount("/static", StaticFiles(packages=[("placet_approval.inbox", "static")])),

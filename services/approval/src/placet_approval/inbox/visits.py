@@ -21,6 +21,7 @@ from placet_approval.api.endpoints import read_body
 from placet_approval.api.services import Services
 from placet_approval.deps import Deps
 from placet_approval.domain import MAY, Action, ApprovalError, Caller, Person
+from placet_approval.handlers import shelves
 from placet_approval.handlers.sessions import anti_forgery
 from placet_approval.identity import Forged
 from placet_approval.inbox import rendering
@@ -183,7 +184,11 @@ async def _visit(request: Request) -> Visit | None:
     services: Services = request.state.services
     async with services.deps.pool.acquire() as conn:
         person = (await identities.resolve(conn, [caller.actor])).get(caller.actor)
-    return None if person is None else Visit(request, caller, person, token, services)
+    if person is None:
+        return None
+    whole = request.method == "GET" and "hx-request" not in request.headers
+    waiting = (await shelves.counts(services.deps, person)).mine if whole else 0
+    return Visit(request, caller, person, token, services, waiting=waiting)
 
 
 async def _with_form(visit: Visit, most: int) -> Visit:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from placet_approval.policy.votes import Missing
+
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 _LONGEST_DIFF = 400  # lines
 
@@ -29,10 +31,25 @@ def who(actor: str | None) -> str:
     return {"user": name, "key": f"the key {name}", "rule": f"the rule of {name}"}.get(kind, actor) if name else actor
 
 
+def approver(name: str) -> str:
+    """Somebody who is named in a policy: ``group:finance`` is "the group finance"."""
+    kind, _, rest = name.partition(":")
+    return f"the group {rest}" if kind == "group" else rest
+
+
+def needed(missing: Missing) -> str:
+    """Whose approval is missing: "2 of the group finance", "ana"."""
+    if not missing.approvers:
+        return f"{missing.count} more, anybody with the role approver"
+    names = " or ".join(map(approver, missing.approvers))
+    alone = missing.count == 1 and len(missing.approvers) == 1 and not missing.approvers[0].startswith("group:")
+    return names if alone else f"{missing.count} more of {names}"
+
+
 def span(seconds: float) -> str:
     """A span of time, to its two largest units: "2 h 5 min", "340 ms"."""
     if seconds < 1:
-        return f"{max(0, round(seconds * 1000))} ms"
+        return f"{round(seconds * 1000)} ms" if seconds >= 0.001 else "< 1 ms"
     left = round(seconds)
     parts: list[str] = []
     for unit, size in _UNITS:

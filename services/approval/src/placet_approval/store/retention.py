@@ -87,10 +87,12 @@ async def delete_decisions(conn: Connection, run_ids: Sequence[str]) -> None:
 
 
 async def delete(conn: Connection, run_ids: Sequence[str]) -> None:
-    """Delete runs, their approvals, and what is known of their notifications; the audit notes that it was done."""
+    """Delete runs, what they did and asked for, and notifications; the audit notes that it was done."""
     await conn.execute(
         f"""
         WITH told AS (DELETE FROM deliveries WHERE run_id = ANY ($1::text[])),
+             steps AS (DELETE FROM run_steps WHERE run_id = ANY ($1::text[])),
+             retries AS (DELETE FROM run_retries WHERE run_id = ANY ($1::text[])),
              asked AS (DELETE FROM approvals WHERE run_id = ANY ($1::text[]) RETURNING id, opened_at, resolved_at),
              gone AS (DELETE FROM runs WHERE id = ANY ($1::text[]) RETURNING id),
              {_NOTE_DELETED}

@@ -1,6 +1,7 @@
 """Statements on runs, as far as they are known here."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ import asyncpg
 from pydantic_core import to_json
 
 from placet_approval.domain import Run, RunApproval, Start
-from placet_approval.store import audit
+from placet_approval.store import audit, history
 from placet_approval.store.conditions import Conditions
 from placet_contracts.events import ENDED, ApprovalRequested, RunChanged, RunStatus
 from placet_runtime.postgres import Connection, columns
@@ -46,7 +47,7 @@ async def start(conn: Connection, starts: Sequence[Start]) -> list[Run]:
             6,
         ),
     )
-    return [Run(**row) for row in rows]
+    return [Run(**row, steps=(), retries=()) for row in rows]
 
 
 async def deleted(conn: Connection, ids: Sequence[str]) -> set[str]:
@@ -68,9 +69,9 @@ async def by_key(conn: Connection, starts: Sequence[Start]) -> dict[tuple[str, s
 
 
 async def get(conn: Connection, ids: Sequence[str]) -> dict[str, Run]:
-    """Runs by id, with their approvals."""
-    rows = await conn.fetch(f"SELECT {_FULL} WHERE r.id = ANY ($1::text[])", ids)
-    return {row["id"]: _run(row) for row in rows}
+    """Runs by id, with their approvals and all that they did."""
+    rows = await conn.fetch(f"SELECT steps.*, retries.*, {_FULL} {history.DONE} WHERE r.id = ANY ($1::text[])", ids)
+    return {row["id"]: _with_history(row) for row in rows}
 
 
 async def page(
@@ -229,6 +230,10 @@ def _run(row: asyncpg.Record) -> Run:
     """A run out of the columns of `_FULL`, in the order in which its approvals opened."""
     asked = zip(row["ids"] or (), row["gates"] or (), row["statuses"] or (), strict=True)
     return Run(**{fact: row[fact] for fact in _FACTS}, approvals=tuple(RunApproval(*facts) for facts in asked))
+
+
+def _with_history(row: asyncpg.Record) -> Run:
+    return replace(_run(row), steps=history.steps_of(row), retries=history.retries_of(row))
 
 
 def _row(change: RunChanged) -> tuple[Any, ...]:

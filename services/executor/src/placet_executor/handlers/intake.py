@@ -11,7 +11,7 @@ from placet_contracts.events import MAX_INPUT, RunCancel, RunStarted, WorkflowSt
 from placet_contracts.topology import producer
 from placet_executor.deps import Deps
 from placet_executor.domain import Change, Claimed, Start
-from placet_executor.handlers.changes import changed, hint_others
+from placet_executor.handlers.changes import changed, hint_others, interrupted
 from placet_executor.store import runs
 from placet_runtime import quarantine
 from placet_runtime.consumer import Permanent
@@ -59,7 +59,7 @@ async def on_run_cancel(deps: Deps, events: Sequence[CloudEvent[RunCancel]]) -> 
     """
     async with deps.outbox.transaction() as (conn, emit):
         cancelled = await runs.cancel(conn, sorted({event.data.run_id for event in events}))
-        emit(changed(change) for change in cancelled)
+        emit(await interrupted(conn, cancelled))
     deps.hands.abandon([change.id for change in cancelled])
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import structlog
 
 from placet_executor.deps import Deps
-from placet_executor.handlers.changes import changed, hint_others
+from placet_executor.handlers.changes import changed, hint_others, interrupted
 from placet_executor.store import runs, workers
 
 log = structlog.get_logger()
@@ -39,7 +39,7 @@ async def reconcile(deps: Deps) -> None:
         for worker in await workers.forget_silent(conn, SILENT_AFTER):
             log.warning("worker.silent", worker=worker)
         reaped = await runs.reap(conn, _BATCH)
-        emit(changed(change) for change in reaped)
+        emit(await interrupted(conn, reaped))
         await hint_others(deps, conn, reaped)
         parked = await runs.park(conn, _BATCH)
         emit(changed(change) for change in parked)
@@ -66,6 +66,6 @@ async def release(deps: Deps, held: Sequence[Held]) -> None:
     """Give back what was not finished, for another worker to take at once."""
     async with deps.outbox.transaction() as (conn, emit):
         released = await runs.release(conn, held)
-        emit(changed(change) for change in released)
+        emit(await interrupted(conn, released))
     if released:
         deps.hands.wake()

@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from pydantic_core import from_json
 from uuid_utils.compat import uuid7
 
-from placet.execution import Json, Paused
+from placet.execution import Paused
 from placet_contracts.destinations import Destination
 from placet_contracts.digest import review_digest
-from placet_contracts.events import ApprovalRequested, NotificationRequested
+from placet_contracts.events import MAX_STEPS, ApprovalRequested, NotificationRequested, RunChanged, StepDone
 from placet_executor.deps import Deps
-from placet_executor.domain import Change, Claimed, Ending, Gate, LeaseLost
+from placet_executor.domain import Change, Claimed, Ending, Gate, LeaseLost, Recorded
 from placet_executor.handlers.changes import changed
 from placet_executor.store import history, runs
 from placet_runtime.postgres import Connection
 
-Recorded = tuple[str, int, str, Json]  # run id, fence, step, result
 Asked = tuple[str, int, str, str, str, Destination]  # run id, fence, key, workflow, message, destination
 
 
@@ -36,14 +36,14 @@ async def with_history(conn: Connection, claimed: Sequence[Claimed]) -> list[Cla
     return [replace(run, steps=steps.get(run.id, {}), approvals=approvals.get(run.id, {})) for run in claimed]
 
 
-async def record_steps(deps: Deps, recorded: Sequence[Recorded]) -> list[Exception | None]:
-    """Store the results of steps, of many runs at a time. `LeaseLost` for those whose run is held no longer.
+async def record_steps(deps: Deps, recorded: Sequence[Recorded]) -> list[datetime | Exception]:
+    """Store the results of steps, of many runs at a time; when it was. `LeaseLost` where a run is held no longer.
 
     A repeat by the same pass changes nothing.
     """
     async with deps.outbox.transaction("step") as (conn, _):
-        held = await history.add_steps(conn, recorded)
-    return [None if (run_id, fence) in held else LeaseLost(run_id) for run_id, fence, _, _ in recorded]
+        stored = await history.add_steps(conn, recorded)
+    return [stored.get((each.run_id, each.fence)) or LeaseLost(each.run_id) for each in recorded]
 
 
 async def record_notifications(deps: Deps, asked: Sequence[Asked]) -> list[Exception | None]:
@@ -70,10 +70,10 @@ async def end_passes(deps: Deps, endings: Sequence[tuple[Ending, ApprovalRequest
         paused = [(change.id, gate) for change in changes if (gate := latest[change.id][0].gate) is not None]
         if paused:
             await history.add_gates(conn, paused)
-        emit(
-            changed(change) if (request := latest[change.id][1]) is None else _told_by(request, change)
-            for change in changes
-        )
+        # A pass that timed out may have left a step that it does not know of.
+        raised = [change.id for change in changes if latest[change.id][0].failed]
+        done = await history.steps_of(conn, raised, MAX_STEPS) if raised else {}
+        emit(_told(change, *latest[change.id], done.get(change.id)) for change in changes)
     ended = {(change.id, latest[change.id][0].fence) for change in changes}
     return [None if (e.run_id, e.fence) in ended else LeaseLost(e.run_id) for e, _ in endings]
 
@@ -112,7 +112,12 @@ def pause(run: Claimed, paused: Paused) -> tuple[Ending, ApprovalRequested]:
     return Ending(run.id, run.fence, "paused", gate=gate), request
 
 
-def _told_by(request: ApprovalRequested, change: Change) -> ApprovalRequested:
-    """The request, so that it tells of the pause as well."""
-    news = {"seq": change.seq, "attempt": change.failures + 1, "at": change.updated_at}
+def _told(
+    change: Change, ending: Ending, request: ApprovalRequested | None, done: Sequence[StepDone] | None
+) -> ApprovalRequested | RunChanged:
+    """The event that tells how a pass ended, and what it did; a request tells of the pause as well."""
+    event = changed(change, steps=done or ending.steps)
+    if request is None:
+        return event
+    news = {"seq": event.seq, "attempt": event.attempt, "at": event.at, "steps": event.steps}
     return request.model_copy(update=news)

@@ -1,9 +1,11 @@
 """Statements on what a run has behind it: steps, notifications, gates."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from placet.execution import Approval, Json
-from placet_executor.domain import Change, Claimed, Gate, Offer, Resolution, after_resolution, refusal
+from placet_contracts.events import StepDone
+from placet_executor.domain import Change, Claimed, Gate, Offer, Recorded, Resolution, after_resolution, refusal
 from placet_executor.store.runs import CHANGE, CHANGED, CLAIMED, taking
 from placet_runtime.postgres import Connection, columns
 
@@ -33,8 +35,29 @@ async def of_runs(
     return steps, approvals
 
 
-async def add_steps(conn: Connection, recorded: Sequence[tuple[str, int, str, Json]]) -> set[tuple[str, int]]:
-    """Store results, (run id, fence, name, result), of runs that are still held; the (run id, fence) of those.
+async def steps_of(conn: Connection, run_ids: Sequence[str], limit: int) -> dict[str, list[StepDone]]:
+    """What these runs have done, by run id: the last steps of each, as others are told of them."""
+    rows = await conn.fetch(
+        """
+        SELECT r.id, s.name, s.attempt, s.started_at, s.created_at
+          FROM unnest($1::text[]) AS r (id)
+         CROSS JOIN LATERAL (SELECT name, attempt, coalesce(started_at, created_at) AS started_at, created_at
+                               FROM steps WHERE run_id = r.id
+                              ORDER BY created_at DESC LIMIT $2) AS s
+         ORDER BY r.id, s.created_at
+        """,
+        run_ids,
+        limit,
+    )
+    found: dict[str, list[StepDone]] = {}
+    for id, name, attempt, started_at, ended_at in rows:
+        done = StepDone(name=name, attempt=attempt, started_at=started_at, ended_at=ended_at)
+        found.setdefault(id, []).append(done)
+    return found
+
+
+async def add_steps(conn: Connection, recorded: Sequence[Recorded]) -> dict[tuple[str, int], datetime]:
+    """Store the results of runs that are still held; when it was, by the (run id, fence) of those.
 
     The runs' rows are locked against a take-over, so that a stale pass cannot slip its step in behind one.
     """
@@ -46,16 +69,17 @@ async def add_steps(conn: Connection, recorded: Sequence[tuple[str, int, str, Js
                 ON r.id = s.run_id AND r.fence = s.fence AND r.status = 'running'
                FOR SHARE OF r),
         added AS (
-            INSERT INTO steps (run_id, name, result)
-            SELECT s.run_id, s.name, s.result::json
-              FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) AS s (run_id, fence, name, result)
+            INSERT INTO steps (run_id, name, result, attempt, started_at)
+            SELECT s.run_id, s.name, s.result::json, s.attempt, now() - s.took
+              FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::interval[])
+                   AS s (run_id, fence, name, result, attempt, took)
               JOIN held ON held.id = s.run_id AND held.fence = s.fence
             ON CONFLICT DO NOTHING)
-        SELECT id, fence FROM held
+        SELECT id, fence, now() AS at FROM held
         """,
-        *columns(recorded, 4),
+        *columns([(r.run_id, r.fence, r.name, r.result, r.attempt, r.took) for r in recorded], 6),
     )
-    return {(row["id"], row["fence"]) for row in rows}
+    return {(row["id"], row["fence"]): row["at"] for row in rows}
 
 
 async def add_notifications(conn: Connection, asked: Sequence[tuple[str, int, str]]) -> set[tuple[str, str]]:

@@ -152,12 +152,8 @@ document.addEventListener("change", ({target}) => {
 });
 
 function showSelection() {
-  const bulk = one("#bulk");
-  if (!bulk) return;
-  const count = all("#list input[name=id]:checked").length;
-  bulk.hidden = count === 0;
-  const said = one("[data-selected]", bulk);
-  if (said) said.textContent = String(count);
+  const said = one("#bulk [data-selected]");
+  if (said) said.textContent = String(all("#list input[name=id]:checked").length);
 }
 
 // --- what counts down, and what can be copied
@@ -166,16 +162,15 @@ setInterval(() => {
   if (!document.hidden) showTimes();
 }, 15000);
 
-for (const left of all("[data-until]")) {
-  const end = new Date(left.dataset.until).getTime();
-  const tick = () => {
-    const seconds = Math.max(0, Math.ceil((end - Date.now()) / 1000));
+function countDown() {
+  for (const left of all("[data-until]")) {
+    const seconds = Math.max(0, Math.ceil((new Date(left.dataset.until) - Date.now()) / 1000));
     left.textContent = String(seconds);
-    if (seconds > 0) setTimeout(tick, 250);
-    else left.closest("[data-held]")?.remove();
-  };
-  tick();
+    if (seconds === 0) left.closest("[data-held]").hidden = true;
+  }
 }
+
+setInterval(countDown, 250);
 
 document.addEventListener("click", async event => {
   const button = event.target.closest("[data-copy]");
