@@ -6,6 +6,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from kit.chromium import chromium
+from kit.desk import Desk, desk
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
@@ -13,3 +14,10 @@ async def browser() -> AsyncIterator[Browser]:
     """The machine's Chromium."""
     async with chromium() as started:
         yield started
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def here(postgres_url: str, browser: Browser) -> AsyncIterator[Desk]:
+    """A deployment of the test's own, where decisions take effect at once."""
+    async with desk(postgres_url, browser) as made:
+        yield made

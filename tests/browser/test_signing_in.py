@@ -1,27 +1,15 @@
 """Signing in and out, as a browser does it."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 from kit.axe import accessible
-from kit.site import Site, site
-from placet import Placet
+from kit.desk import Desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def here(postgres_url: str, browser: Browser) -> AsyncIterator[Site]:
-    """A deployment that knows Ana."""
-    async with site(Placet(), postgres_url, browser) as made:
-        await made.know("ana")
-        yield made
-
-
-async def test_a_login_link_signs_in_and_leaves_nothing_in_the_address(here: Site) -> None:
+async def test_a_login_link_signs_in_and_leaves_nothing_in_the_address(here: Desk) -> None:
     """The link's token goes from the address into the form; its button signs in, and signing out ends that."""
     page = await here.page()
     await page.goto(await here.login_link("ana"))
@@ -37,7 +25,7 @@ async def test_a_login_link_signs_in_and_leaves_nothing_in_the_address(here: Sit
     await expect(page).to_have_url(f"{here.origin}/sign-in")
 
 
-async def test_a_login_link_works_without_scripts(here: Site) -> None:
+async def test_a_login_link_works_without_scripts(here: Desk) -> None:
     """Who has scripts turned off pastes what follows the hash."""
     page = await here.page(java_script_enabled=False)
     link = await here.login_link("ana")
@@ -51,7 +39,7 @@ async def test_a_login_link_works_without_scripts(here: Site) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-in/link"])
-async def test_pages_of_nobody_are_accessible(here: Site, path: str, scheme: str) -> None:
+async def test_pages_of_nobody_are_accessible(here: Desk, path: str, scheme: str) -> None:
     """Those who are not signed in have no barrier either."""
     page = await here.page(color_scheme=scheme)
     await page.goto(path)

@@ -1,10 +1,10 @@
 """A deployment that browsers can reach, and the people who use it."""
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from playwright.async_api import Browser, Page
 from starlette.types import ASGIApp
@@ -36,10 +36,11 @@ class Site:
         self._listening = listening
         self._pages = pages
         self._serving = AsyncExitStack()
+        self.keys: dict[str, str] = {}  # for the API, of those whom it knows
 
     async def know(self, handle: str, *groups: str, role: Role = "approver") -> None:
         """Make somebody known."""
-        await know(self.placet, handle, *groups, role=role)
+        [self.keys[handle]] = await know(self.placet, handle, *groups, role=role)
 
     async def page(self, handle: str | None = None, **options: Any) -> Page:
         """A page in a browser of its own: of somebody who is signed in, or of nobody."""
@@ -85,18 +86,34 @@ class Site:
         return self.placet.running.asgi()
 
 
+S = TypeVar("S", bound=Site)
+
+
+async def _nothing(database_url: str) -> None: ...
+
+
 @asynccontextmanager
-async def site(app: Placet, postgres_url: str, browser: Browser, **settings: Any) -> AsyncIterator[Site]:
-    """A deployment with a database of its own; ``settings`` are of its approval service."""
+async def site(
+    app: Placet,
+    postgres_url: str,
+    browser: Browser,
+    *,
+    kind: type[S],
+    prepare: Callable[[str], Awaitable[None]] = _nothing,
+    **settings: Any,
+) -> AsyncIterator[S]:
+    """A deployment with a database of its own, which ``prepare`` is given before it starts; ``settings`` are of its
+    approval service."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         async with database(postgres_url) as database_url, AsyncExitStack() as stack:
             running = Deployment("local", app, database_url, "", "")
             running.approval_options = {"public_url": _origin(listening), **settings}
             stack.push_async_callback(running.stop)
+            await prepare(database_url)
             await running.start()
             http = await stack.enter_async_context(running.http(ADMIN_KEY))
             async with AsyncExitStack() as pages:
-                made = Site(Product(running, http), browser, listening, pages)
+                made = kind(Product(running, http), browser, listening, pages)
                 await made.answer()
                 pages.push_async_callback(made.fall_silent)
                 yield made

@@ -1,0 +1,75 @@
+"""What moves is seen without asking for it, and where it cannot be seen, that is."""
+
+import time
+
+import pytest
+from playwright.async_api import expect
+
+from kit.desk import Desk, live, open_request, row
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_new_request_is_seen_within_a_second(here: Desk) -> None:
+    """Its row comes by itself, and the number in the title grows with it."""
+    page = await here.page("ana")
+    await page.goto("/inbox")
+    await live(page)
+
+    asked = await here.ask("Refund order 41")
+    opened = time.monotonic()
+    await row(page, "Refund order 41").wait_for()
+    seconds = time.monotonic() - opened
+
+    await expect(page).to_have_title("(1) Inbox · Placet")
+    assert seconds < 1.0
+    await here.decide_as("bo", asked, "approve")
+    await expect(row(page, "Refund order 41")).to_have_count(0)
+    await expect(page).to_have_title("Inbox · Placet")
+
+
+async def test_what_one_types_stays_while_things_move(here: Desk) -> None:
+    """A comment that is half written survives that others come and go, and that the request itself gets a vote."""
+    asked = await here.ask("Pay invoice 42", "payment")
+    page = await here.page("ana")
+    await page.goto(f"/approvals/{asked['id']}")
+    await live(page)
+    await page.get_by_label("Comment").fill("Half a sen")
+
+    await here.ask("Refund order 43")
+    await here.decide_as("bo", asked, "approve")
+
+    await expect(row(page, "Refund order 43")).to_be_visible()
+    await expect(page.locator("#detail")).to_contain_text("voted to approve")
+    await expect(page.get_by_label("Comment")).to_have_value("Half a sen")
+
+
+async def test_a_lost_connection_is_said_and_mended(here: Desk) -> None:
+    """While the service is away the page says that it may be out of date; once it is back, it is up to date again."""
+    page, watch = await here.watched("ana")
+    watch.tolerated.append("ERR_CONNECTION_REFUSED")
+    watch.tolerated.append("ERR_INCOMPLETE_CHUNKED_ENCODING")
+    await page.goto("/inbox")
+    await live(page)
+
+    await here.fall_silent()
+    await expect(page.locator("#disconnected")).to_be_visible()
+    await here.ask("Refund order 44")
+    await here.answer()
+
+    await expect(page.locator("#disconnected")).to_be_hidden()
+    await expect(row(page, "Refund order 44")).to_be_visible()
+
+
+async def test_the_request_that_is_read_stays_when_its_row_goes(here: Desk) -> None:
+    """Decided by somebody else, it leaves the list, and stays on the page with its outcome."""
+    asked = await here.ask("Refund order 45")
+    page = await here.page("ana")
+    await page.goto(f"/approvals/{asked['id']}")
+    await live(page)
+
+    await here.decide_as("bo", asked, "approve")
+
+    await expect(row(page, "Refund order 45")).to_have_count(0)
+    await expect(open_request(page)).to_have_text("Refund order 45")
+    await expect(page.locator("#detail .outcome")).to_contain_text("Approved")
