@@ -22,7 +22,8 @@ async def test_who_follows_links_decides_nothing(placet: Product, agent: str) ->
     run_id = await placet.start("one-gate")
     approval = await placet.paused(run_id)
     async with placet.running.http("") as scanner:
-        page = (await scanner.get(f"/approvals/{approval['id']}", headers={"User-Agent": agent})).text
+        first = await scanner.get(f"/approvals/{approval['id']}", headers={"User-Agent": agent})
+        page = (await scanner.get(first.headers["location"], headers={"User-Agent": agent})).text
         found = set(re.findall(r"https?://[^\s<\"']+", page))
         assert found
         for url in [f"/approvals/{approval['id']}", *sorted(found)]:

@@ -1,6 +1,7 @@
 """What the service shows to machines that know nothing of it: scanners, browsers, orchestrators, generators."""
 
 import hashlib
+import itertools
 import re
 from typing import Any
 from uuid import uuid4
@@ -9,9 +10,12 @@ import jsonschema
 import pytest
 from starlette.routing import Mount, Route
 
+from kit.browser import browser, signed_in
+from kit.people import know
 from kit.product import Product, problem
 from kit.waiting import eventually
 from placet_approval.api.operations import ENDPOINTS
+from placet_approval.inbox.routes import ROUTES as INBOX
 from placet_approval.routes import ROUTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -109,16 +113,21 @@ async def test_what_a_path_does_not_take_is_refused(placet: Product, pending: di
 
 
 async def test_the_page_behind_a_link_gives_nothing_away(placet: Product, pending: dict[str, Any]) -> None:
-    """It needs no key, is the same for ids that exist and that do not, and cannot be framed or cached."""
+    """Who is not signed in is asked to be, the same for all ids, and told how a key decides."""
     async with placet.running.http("") as http:
-        real = await http.get(f"/approvals/{pending['id']}")
-        unreal = await http.get(f"/approvals/{(other := str(uuid4()))}")
-        problem(await http.get("/approvals/%3Cscript%3E"), 404, "not-found")
+        shown = []
+        for id in (pending["id"], str(uuid4())):
+            answer = await http.get(f"/approvals/{id}")
+            assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in?next=/approvals/{id}")
+            page = await http.get(answer.headers["location"])
+            assert f"/v1/approvals/{id}/decisions" in page.text
+            shown.append(page.text.replace(id, ""))
+        hostile = await http.get("/sign-in?next=/approvals/$(reboot)")
 
-    assert (real.status_code, real.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert real.text.replace(pending["id"], "") == unreal.text.replace(other, "")
-    assert "May I?" not in real.text
-    assert "<form" not in real.text
+    assert shown[0] == shown[1]
+    assert "May I?" not in shown[0]
+    assert "<form" not in shown[0]
+    assert "curl" not in hostile.text
 
 
 HEADERS = {
@@ -133,20 +142,22 @@ HEADERS = {
 
 
 async def test_every_page_has_the_same_strict_headers(placet: Product, pending: dict[str, Any]) -> None:
-    """Whatever answers with HTML: nothing from elsewhere, no inline code, no frames, no cache."""
+    """Whatever a page answers, to whoever asks: nothing from elsewhere, no inline code, no frames, no cache."""
     seen = set()
-    async with placet.running.http("") as http:
-        for page in PAGES:
+    await know(placet, "root", role="admin")
+    async with browser(placet.running) as nobody, signed_in(placet.running, "root") as root:
+        pages = [page for page in INBOX if isinstance(page, Route) and page.path not in ("/live", "/sign-out")]
+        for who, page in itertools.product((nobody, root), pages):
             for path in (re.sub(r"{\w+(:\w+)?}", id, page.path) for id in (pending["id"], "x")):
-                for method in page.methods or ():
-                    answer = await http.request(method, path)
-                    if answer.headers.get("content-type", "").startswith("text/html"):
+                for method in sorted(page.methods or ()):
+                    answer = await who.http.request(method, path)
+                    if "text/html" in answer.headers.get("content-type", "") or answer.is_redirect:
                         seen.add(page.path)
                         shown = {name: value for name, value in answer.headers.items() if name in HEADERS}
                         assert shown == HEADERS, path
                         assert not re.search(r"<style|<script(?! src)| style=| on\w+=", answer.text), path
 
-    assert seen >= {"/approvals/{id}", "/runs/{id:path}", "/sign-in", "/sign-in/link", "/sign-in/callback", "/sign-out"}
+    assert seen == {page.path for page in pages}
 
 
 async def test_orchestrators_are_told_how_it_is(placet: Product) -> None:

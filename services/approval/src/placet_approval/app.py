@@ -22,7 +22,7 @@ from placet_approval.consumer import HANDLERS
 from placet_approval.deps import Deps
 from placet_approval.domain import Approval as ApprovalState
 from placet_approval.domain import Run
-from placet_approval.handlers import decisions, keys, moments, reading, runs, sealing, sessions
+from placet_approval.handlers import asking, decisions, holding, keys, moments, reading, runs, sealing, sessions
 from placet_approval.handlers import retention as rules
 from placet_approval.handlers.accounts import Enrolment
 from placet_approval.handlers.sessions import Lifetime
@@ -128,7 +128,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         lifetime = Lifetime(settings.session_idle, settings.session_lifetime)
 
         write_uses = partial(_write_uses, used_keys, used_sessions)
-        deps = Deps(pool=pools.reading, outbox=outbox, signer=signer, changed=changed)
+        deps = Deps(pool=pools.reading, outbox=outbox, signer=signer, changed=changed, undo=settings.undo_seconds)
         deciding = replace(deps, outbox=outbox.over(pools.deciding))
         consumer = Consumer(bus, pools.rest, {event: partial(handle, deps) for event, handle in HANDLERS.items()})
 
@@ -153,10 +153,9 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.every("retry", 2, consumer.retry)
             loops.every("count waiting", 0.5, admission.look)
             loops.forever("retention", retention.run)
-            loops.every("expire", 0.5, partial(decisions.expire, deps))
-            loops.every("remind", 0.5, partial(moments.pass_by, deps))
             loops.every("uses", 20, write_uses)
             loops.every("ended sessions", 45, partial(_sweep_sessions, pools.rest))
+            _keep_time(loops, deps)
             _talk(loops, dsn, others)
             _seal(loops, deps)
             async with loops.running():
@@ -208,6 +207,15 @@ def _wake(waits: Waits, live: Live, ids: Iterable[str]) -> None:
 async def _count_waiting(pool: Pool, limit: int) -> int:
     async with pool.acquire() as conn:
         return await run_store.count_waiting(conn, limit)
+
+
+def _keep_time(loops: Loops, deps: Deps) -> None:
+    """Do to approvals what comes with time."""
+    loops.every("expire", 0.5, partial(decisions.expire, deps))
+    loops.every("remind", 0.5, partial(moments.pass_by, deps))
+    loops.every("release", 0.5, partial(holding.release, deps))
+    loops.every("sweep released", 45, partial(holding.sweep, deps))
+    loops.forever("approvers", partial(asking.keep_aligned, deps))
 
 
 def _talk(loops: Loops, dsn: str, others: Replicas) -> None:

@@ -17,3 +17,4 @@ class Deps:
     outbox: Outbox
     signer: Signer
     changed: Callable[[Iterable[str | UUID]], None]  # tells those who wait: ids of runs and approvals that moved
+    undo: float = 0.0  # seconds for which a decision that is held can be undone

@@ -25,7 +25,10 @@ Verdict = Literal["approve", "reject"]
 Role = Literal["admin", "approver", "starter", "viewer"]
 Action = Literal["read", "start", "cancel", "decide", "audit", "manage", "self"]
 ChangeKind = Literal["reminded", "escalated", "reassigned", "reevaluated"]
-TimelineKind = Literal["opened", "notification", "vote", "approved", "rejected", "expired", "cancelled"] | ChangeKind
+TimelineKind = (
+    Literal["opened", "notification", "viewed", "vote", "approved", "rejected", "expired", "cancelled"] | ChangeKind
+)
+HeldState = Literal["held", "released", "undone", "refused"]
 
 CLOCK = "clock"  # the actor of expiry
 
@@ -94,8 +97,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """Somebody who opened an approval's page while it was pending, for the first time."""
+
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """Something that happened to an approval: opened, a notification's state, a vote, a change, its end."""
+    """Something that happened to an approval: opened, a notification's state, viewed, a vote, a change, its end."""
 
     at: datetime
     kind: TimelineKind
@@ -138,7 +149,9 @@ class Approval:
     terms: Terms | None
     revision: int
     on_deadline: Outcome
+    viewed: bool = False  # whether somebody has opened its page
     deliveries: tuple[Delivery, ...] = field(default=())
+    views: tuple[View, ...] = field(default=())
     votes: tuple[Vote, ...] = field(default=())
     changes: tuple[Change, ...] = field(default=())
 
@@ -173,6 +186,7 @@ class Approval:
             )
             for delivery in self.deliveries
         ]
+        entries += [TimelineEntry(view.at, "viewed", actor=view.actor) for view in self.views]
         entries += _votes(self.votes)
         entries += [
             TimelineEntry(change.at, change.kind, actor=change.actor, comment=change.comment, detail=change.detail)
@@ -337,6 +351,31 @@ class Decision:
     @property
     def outcome(self) -> Outcome:
         return "approved" if self.verdict == "approve" else "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A decision that its maker can undo until it is released, or what became of it.
+
+    ``outcome``: the approval's status by a decision that was released; ``pending``, where it is a vote that leaves it
+    open. ``refusal``: why it was refused as it was to be released, in words.
+    """
+
+    id: UUID
+    approval_id: UUID
+    subject: str
+    actor: str
+    channel: str
+    verdict: Verdict
+    comment: str | None
+    digest: str | None
+    revision: int | None
+    made_at: datetime
+    release_at: datetime
+    state: HeldState
+    ended_at: datetime | None
+    outcome: Status | None
+    refusal: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What moves, told to browsers that are open: that something did, never what. They look again with their own rights."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextlib import suppress
 from hashlib import blake2s
 from time import monotonic
@@ -47,7 +47,7 @@ class Live:
                 moved[MUCH] = None
             woken.set()
 
-    async def messages(self) -> AsyncIterator[bytes]:
+    async def messages(self) -> AsyncGenerator[bytes, None]:
         """What one browser is told, as server-sent events; something at once, as it may have missed some."""
         woken = asyncio.Event()
         moved: dict[str, None] = {BEGIN: None}

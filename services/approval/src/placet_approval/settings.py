@@ -31,6 +31,7 @@ class Settings(ServiceSettings):
     max_waiting_runs: int = Field(default=10_000, ge=0)  # that no executor has begun with; 0: no limit
     session_idle: Duration = timedelta(hours=8)
     session_lifetime: Duration = timedelta(days=7)
+    undo_seconds: float = Field(default=5, ge=0, le=60)  # for which a decision in the web app can be undone; 0: never
     failed_attempts: int = Field(default=30, ge=1)  # per minute, of an address or a credential
     trusted_proxies: str = ""  # addresses whose X-Forwarded-For counts, with commas
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -12,10 +13,20 @@ from placet_approval.handlers.reading import complete
 from placet_approval.handlers.resolving import count, resolved
 from placet_approval.handlers.voting import vote
 from placet_approval.store import approvals
+from placet_runtime.outbox import Emit
+from placet_runtime.postgres import Connection
 
 log = structlog.get_logger()
 
 _EXPIRE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What each decision came to, and the approvals that ended by them."""
+
+    results: list[Approval | ApprovalError]
+    ended: list[Approval]
 
 
 async def decide(deps: Deps, decisions: Sequence[Decision]) -> list[Approval | ApprovalError]:
@@ -26,27 +37,39 @@ async def decide(deps: Deps, decisions: Sequence[Decision]) -> list[Approval | A
     error. A decision that comes too late ends its approval as its deadline says.
     """
     async with deps.outbox.transaction("decide") as (conn, emit):
-        winners: dict[UUID, Approval] = {}
-        for turn in _turns(decisions):
-            if left := [decision for decision in turn if decision.approval_id not in winners]:
-                winners |= {approval.id: approval for approval in await approvals.settle(conn, left)}
-        losers = [d.approval_id for d in decisions if d.approval_id not in winners]
-        known = winners | (await approvals.get(conn, losers) if losers else {})
-        voting = [d for d in decisions if (at := known.get(d.approval_id)) is not None and _takes_votes(at)]
-        voted: dict[Decision, Approval | ApprovalError] = {}
-        if voting:
-            voted, ended = await vote(deps, conn, voting)
-            winners |= ended
-        settled = list(winners.values())
-        emit(resolved(deps, settled))
-        last = known | {result.id: result for result in voted.values() if isinstance(result, Approval)}
-        shown = {each.id: each for each in await complete(conn, last.values())}
-    count(settled)
-    deps.changed(shown)
-    for approval in settled:
-        log.info("approval.resolved", approval_id=str(approval.id), outcome=approval.status, by=approval.resolved_by)
+        decided = await decide_within(deps, conn, emit, decisions)
+    tell(deps, decided)
+    return decided.results
+
+
+async def decide_within(deps: Deps, conn: Connection, emit: Emit, decisions: Sequence[Decision]) -> Decided:
+    """The same in a transaction of somebody else's, who must `tell` once it is committed."""
+    winners: dict[UUID, Approval] = {}
+    for turn in _turns(decisions):
+        if left := [decision for decision in turn if decision.approval_id not in winners]:
+            winners |= {approval.id: approval for approval in await approvals.settle(conn, left)}
+    losers = [d.approval_id for d in decisions if d.approval_id not in winners]
+    known = winners | (await approvals.get(conn, losers) if losers else {})
+    voting = [d for d in decisions if (at := known.get(d.approval_id)) is not None and _takes_votes(at)]
+    voted: dict[Decision, Approval | ApprovalError] = {}
+    if voting:
+        voted, ended = await vote(deps, conn, voting)
+        winners |= ended
+    settled = list(winners.values())
+    emit(resolved(deps, settled))
+    last = known | {result.id: result for result in voted.values() if isinstance(result, Approval)}
+    shown = {each.id: each for each in await complete(conn, last.values())}
     results = [voted.get(d) or judge(d, known.get(d.approval_id)) for d in decisions]
-    return [shown[result.id] if isinstance(result, Approval) else result for result in results]
+    return Decided([shown[result.id] if isinstance(result, Approval) else result for result in results], settled)
+
+
+def tell(deps: Deps, decided: Decided) -> None:
+    """Let those know who wait for it, and count."""
+    count(decided.ended)
+    voted_on = (result for result in decided.results if isinstance(result, Approval))
+    deps.changed({approval.id for approval in (*decided.ended, *voted_on)})
+    for approval in decided.ended:
+        log.info("approval.resolved", approval_id=str(approval.id), outcome=approval.status, by=approval.resolved_by)
 
 
 def _takes_votes(approval: Approval) -> bool:

@@ -1,9 +1,12 @@
 """Reminders and escalations, as they come due."""
 
+from dataclasses import replace
+
 from pydantic_core import from_json
 
 from placet_approval.deps import Deps
 from placet_approval.domain import CLOCK, Approval, ChangeKind
+from placet_approval.handlers import asking
 from placet_approval.policy.terms import escalate
 from placet_approval.store import approvals, moments, votes
 from placet_approval.store.moments import Moment
@@ -31,7 +34,9 @@ async def _some(deps: Deps) -> int:
                 terms[moment.approval_id] = escalate(terms[moment.approval_id], moment.source, moment.approvers)
         changed = [(id, asked, 0) for id, asked in terms.items() if asked != pending[id].terms]
         if changed:
-            await approvals.set_terms(conn, changed)
+            given = await votes.of_approvals(conn, [id for id, _, _ in changed])
+            escalated = await approvals.set_terms(conn, changed)
+            await asking.follow(conn, [replace(each, votes=given.get(each.id, ())) for each in escalated])
         if coming:
             await votes.changed(conn, [(m.approval_id, _kind(m), CLOCK, _detail(m), None) for m in coming])
         emit(_event(moment, pending[moment.approval_id]) for moment in coming if moment.destinations)

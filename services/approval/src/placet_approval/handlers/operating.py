@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from placet_approval.deps import Deps
 from placet_approval.domain import AlreadyResolved, Approval, NotFound, StoredPolicy, TermsChanged
-from placet_approval.handlers import opening
+from placet_approval.handlers import asking, opening
 from placet_approval.handlers.reading import complete
 from placet_approval.handlers.resolving import count, resolved
 from placet_approval.identity import Unfit
@@ -38,6 +38,7 @@ async def put_in_place(
         [changed] = await approvals.set_terms(conn, [(id, reassign(approval.asked, who, to), 1)])
         await votes.changed(conn, [(id, "reassigned", by, f"{who} to {to}", comment)])
         [shown] = await complete(conn, [changed])
+        await asking.follow(conn, [shown])
     deps.changed([id])
     return shown
 
@@ -70,6 +71,7 @@ async def evaluate_again(deps: Deps, id: UUID, by: str, comment: str | None) -> 
             ended = await approvals.end(conn, [(id, outcome, last.actor, last.channel, last.comment)])
             emit(resolved(deps, ended))
         [shown] = await complete(conn, ended or [changed])
+        await asking.follow(conn, [shown])
     count(ended)
     deps.changed([id])
     return shown

@@ -9,7 +9,7 @@ from placet_approval.deps import Deps
 from placet_approval.domain import Approval, ApprovalError, NotFound, Run, Status
 from placet_approval.store import approvals as approval_store
 from placet_approval.store import runs as run_store
-from placet_approval.store import votes
+from placet_approval.store import views, votes
 from placet_contracts.events import RunStatus
 from placet_runtime.postgres import Connection, planned_for_values
 
@@ -60,17 +60,20 @@ async def list_approvals(
 
 
 async def complete(conn: Connection, found: Iterable[Approval]) -> list[Approval]:
-    """Approvals with all that is known of them: deliveries, votes, changes."""
+    """Approvals with all that is known of them: deliveries, views, votes, changes."""
     found = list(found)
     told = [approval.id for approval in found if approval.notified]
     asked = [approval.id for approval in found if approval.terms is not None]
+    viewed = [approval.id for approval in found if approval.viewed]
     deliveries = await approval_store.deliveries(conn, told) if told else {}
+    seen = await views.of_approvals(conn, viewed) if viewed else {}
     given = await votes.of_approvals(conn, asked) if asked else {}
     changes = await votes.changes(conn, asked) if asked else {}
     return [
         replace(
             approval,
             deliveries=deliveries.get(approval.id, ()),
+            views=seen.get(approval.id, ()),
             votes=given.get(approval.id, ()),
             changes=changes.get(approval.id, ()),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from placet_approval.deps import Deps
-from placet_approval.handlers import opening
+from placet_approval.handlers import asking, opening
 from placet_approval.handlers.resolving import count, resolved
 from placet_approval.store import approvals, deliveries, history, moments, runs
 from placet_contracts.cloudevents import CloudEvent
@@ -24,6 +24,7 @@ async def on_approval_requested(deps: Deps, events: Sequence[CloudEvent[Approval
         pending = [approval for approval in opened if approval.status == "pending"]
         if coming := [moment for approval in pending for moment in prepared[approval.id].moments]:
             await moments.add(conn, coming)
+        await asking.follow(conn, pending)
         emit(
             ApprovalOpened(
                 approval_id=approval.id,

@@ -16,6 +16,7 @@ from placet_approval.domain import (
     TermsChanged,
     judge,
 )
+from placet_approval.handlers import asking
 from placet_approval.policy.authoriser import Allowed, Case, Refused, authorise
 from placet_approval.policy.people import Decider, Person, subject
 from placet_approval.policy.votes import Vote, tally
@@ -60,6 +61,7 @@ async def vote(
     locked = await approvals.lock(conn, sorted({decision.approval_id for decision in decisions}))
     given = await votes.of_approvals(conn, [approval.id for approval, _ in locked])
     now = {approval.id: replace(approval, votes=given.get(approval.id, ())) for approval, _ in locked}
+    before = dict(now)
     late = {approval.id for approval, due in locked if due and approval.status == "pending"}
     facts = await look(deps, conn, list(now.values()), [decision.actor for decision in decisions])
     ends: dict[UUID, End] = {id: (id, now[id].on_deadline, CLOCK, CLOCK, None) for id in late}
@@ -69,7 +71,7 @@ async def vote(
         approval = now[decision.approval_id]
         if approval.status != "pending" or approval.id in ends:
             continue
-        outcome = _weigh(decision, approval, facts)
+        outcome = weigh(decision, approval, facts)
         if isinstance(outcome, ApprovalError):
             refused[decision] = outcome
         elif outcome is not None:
@@ -82,6 +84,7 @@ async def vote(
         given = await votes.of_approvals(conn, list(now))
     ended = {approval.id: approval for approval in await approvals.end(conn, sorted(ends.values()))} if ends else {}
     done = {id: replace(ended.get(id, approval), votes=given.get(id, ())) for id, approval in now.items()}
+    await asking.follow_votes(conn, before, [done[id] for id in {id for id, _, _ in cast} - ended.keys()])
     results = {decision: refused.get(decision) or _told(decision, done[decision.approval_id]) for decision in decisions}
     return results, {id: done[id] for id in ended}
 
@@ -111,7 +114,7 @@ async def look(deps: Deps, conn: Connection, asked_on: Sequence[Approval], actor
     return Facts(people, away, before)
 
 
-def _weigh(decision: Decision, approval: Approval, facts: Facts) -> Vote | ApprovalError | None:
+def weigh(decision: Decision, approval: Approval, facts: Facts) -> Vote | ApprovalError | None:
     """The vote that a decision is, why it is none, or ``None`` where it was cast before."""
     if decision.digest is not None and decision.digest != approval.digest:
         return ContentChanged(approval.id)

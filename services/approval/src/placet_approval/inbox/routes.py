@@ -6,12 +6,13 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from placet_approval.inbox import live, sign_in
+from placet_approval.inbox.rendering import HEADERS
 from placet_approval.inbox.views import approvals, deciding
 
 
 async def home(request: Request) -> Response:
     """Where everybody begins."""
-    return RedirectResponse("/inbox", 303)
+    return RedirectResponse("/inbox", 303, HEADERS)
 
 
 ROUTES: list[BaseRoute] = [

@@ -20,6 +20,7 @@ from placet_approval.handlers import accounts, sessions
 from placet_approval.handlers.accounts import Enrolment
 from placet_approval.identity import Refused
 from placet_approval.inbox.rendering import HEADERS, page
+from placet_approval.inbox.visits import signed_in
 from placet_approval.oidc import Attempt, Provider, ProviderUnavailable
 from placet_approval.store import identities
 from placet_runtime.postgres import UNAVAILABLE
@@ -44,7 +45,7 @@ class SignIn:
 
 async def sign_in(request: Request) -> Response:
     """Where signing in begins."""
-    if await _session(request) is not None:
+    if await signed_in(request) is not None:
         return _redirect(_local(request.query_params.get("next")))
     state: SignIn = request.state.sign_in
     provider = state.name if state.provider is not None else None
@@ -115,9 +116,10 @@ async def from_provider(request: Request) -> Response:
 
 async def account(request: Request) -> Response:
     """Who one is, and the way out."""
-    if (found := await _session(request)) is None:
+    if (found := await signed_in(request)) is None:
         return _redirect("/sign-in")
-    token, actor = found
+    caller, token = found
+    actor = caller.actor
     async with _deps(request).pool.acquire() as conn:
         person = (await identities.resolve(conn, [actor]))[actor]
     own = sessions.anti_forgery(token)
@@ -131,11 +133,11 @@ async def sign_out(request: Request) -> Response:
     form = await _form(request)
     if token is not None:
         access.require_own_page(request, token, form.get("token"))
-        found = await _session(request) if form.get("everywhere") == "yes" else None
+        found = await signed_in(request) if form.get("everywhere") == "yes" else None
         async with _deps(request).pool.acquire() as conn, conn.transaction():
             await sessions.end(conn, token)
             if found is not None:
-                await sessions.end_of(conn, found[1].removeprefix("user:"))
+                await sessions.end_of(conn, found[0].actor.removeprefix("user:"))
     response = page("signed_out.html", over=False, next=None)
     access.cookie.remove(response)
     return response
@@ -151,14 +153,6 @@ async def _begin(request: Request, begin: sessions.Begin, target: str) -> Respon
     response = _redirect(target)
     access.cookie.write(response, token, seconds=int(access.lifetime.total.total_seconds()))
     return response
-
-
-async def _session(request: Request) -> tuple[str, str] | None:
-    """The token and actor of the browser's session, if it has one that goes on."""
-    access: Access = request.state.access
-    token = access.cookie.read(request)
-    caller = await access.by_session(token) if token is not None else None
-    return None if token is None or caller is None else (token, caller.actor)
 
 
 async def _form(request: Request) -> dict[str, str]:

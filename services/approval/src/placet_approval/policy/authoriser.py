@@ -13,6 +13,8 @@ from placet_approval.policy.terms import AUTHOR, Ask, Terms
 from placet_approval.policy.votes import Standing, Tally, Vote, tally
 from placet_contracts.policies import Approver, Quorum
 
+ANYBODY = "role:approver"  # whoever has that role, as an approver
+
 Reason = Literal[
     "disabled", "requester", "decided-before", "voted", "not-an-approver", "owner-unknown", "not-yet", "no-longer"
 ]
@@ -72,6 +74,29 @@ def standing(terms: Terms, decider: Decider) -> tuple[Standing, ...]:
     return tuple(places)
 
 
+def asked_now(terms: Terms, votes: Sequence[Vote]) -> frozenset[str]:
+    """Whom an approval asks now: those who can decide in a stage that is open; `ANYBODY` is all with the role approver.
+
+    Also those whose quorum is full: they can reject, and a vote of theirs may free the seat of somebody who counts
+    elsewhere too.
+    """
+    found: set[str] = set()
+    for number, at in enumerate(tally(terms, votes).progress):
+        ask = terms.asks[number]
+        for quorum in ask.stages[at.stage].quorums if at.outcome == "pending" else ():
+            found |= _named(ask, quorum) or {ANYBODY}
+            if not quorum.approvers and number == 0 and ask.source == AUTHOR:  # as `standing` has it
+                found |= {one for other in terms.asks[1:] for one in _named_anywhere(other)}
+    return frozenset(found)
+
+
+def asked_as(person: Person) -> frozenset[str]:
+    """As which approvers somebody is asked."""
+    found = {f"user:{person.handle}", *(f"group:{name}" for name in person.groups)}
+    found |= {f"email:{address.lower()}" for address in person.emails}
+    return frozenset(found | {ANYBODY} if person.roles & DECIDING else found)
+
+
 def wanted(missing: Iterable[Approver]) -> str:
     """Approvers, in words."""
     return ", ".join(missing) or "anybody with the role approver"
@@ -98,12 +123,21 @@ def _anybody(ask: Ask) -> Iterable[Standing]:
 def _fits(ask: Ask, quorum: Quorum, decider: Decider, *, alone: bool) -> bool:
     if not quorum.approvers:
         return _has_role(decider) and (decider.person is not None or alone)
-    return decider.person is not None and any(_is(decider.person, one) for one in (*quorum.approvers, *ask.escalated))
+    return decider.person is not None and any(_is(decider.person, one) for one in _named(ask, quorum))
 
 
 def _asks_one(ask: Ask) -> bool:
     """Whether one yes is enough: then it does not matter whose an API key without an owner is."""
     return len(ask.stages) == 1 and len(ask.stages[0].quorums) == 1 and ask.stages[0].quorums[0].required == 1
+
+
+def _named(ask: Ask, quorum: Quorum) -> set[str]:
+    """Whom a quorum names, and who was added to it."""
+    return {*quorum.approvers, *ask.escalated} if quorum.approvers else set()
+
+
+def _named_anywhere(ask: Ask) -> set[str]:
+    return {one for stage in ask.stages for quorum in stage.quorums for one in _named(ask, quorum)}
 
 
 def _has_role(decider: Decider) -> bool:

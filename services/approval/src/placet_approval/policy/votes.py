@@ -92,6 +92,29 @@ def tally(terms: Terms, votes: Sequence[Vote]) -> Tally:
     return Tally(outcome, progress)
 
 
+def given(terms: Terms, votes: Sequence[Vote]) -> tuple[int, int]:
+    """How many approve so far, and of how many: in the ask that needs the most still, over all its stages."""
+    counts = [_given(ask, at) for ask, at in zip(terms.asks, tally(terms, votes).progress, strict=True)]
+    return max(counts, key=lambda count: count[1] - count[0])
+
+
+def _given(ask: Ask, at: Progress) -> tuple[int, int]:
+    needs = [_fewest(stage) for stage in ask.stages]
+    if at.outcome != "pending":
+        return (sum(needs) if at.outcome == "approved" else sum(needs[: at.stage])), sum(needs)
+    left = [missing.count for missing in at.missing]
+    if at.need == "any":  # the quorum that is nearest; none of them is met, so all are missing some
+        nearest = min(range(len(left)), key=left.__getitem__)
+        needs[at.stage] = ask.stages[at.stage].quorums[nearest].required
+    return sum(needs[: at.stage + 1]) - (min(left) if at.need == "any" else sum(left)), sum(needs)
+
+
+def _fewest(stage: Stage) -> int:
+    """How many people it takes to meet a stage."""
+    counts = [quorum.required for quorum in stage.quorums]
+    return min(counts) if stage.need == "any" else sum(counts)
+
+
 def _progress(number: int, ask: Ask, votes: Sequence[Vote]) -> Progress:
     ballots = [_ballot(vote, number) for vote in votes]
     rejected = sum(vote.verdict == "reject" and bool(places) for vote, places in zip(votes, ballots, strict=True))

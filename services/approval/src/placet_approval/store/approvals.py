@@ -22,7 +22,7 @@ from placet_runtime.postgres import Connection, columns
 
 COLUMNS = """a.id, a.run_id, a.workflow, a.version, a.gate, a.status, a.title, a.message, a.context, a.input,
               a.digest, a.requested_by, a.notified, a.opened_at, a.expires_at, a.resolved_at, a.resolved_by,
-              a.channel, a.comment, a.requester, a.terms, a.revision, a.on_deadline"""
+              a.channel, a.comment, a.requester, a.terms, a.revision, a.on_deadline, a.viewed"""
 
 _DESTINATIONS: TypeAdapter[list[Destination]] = TypeAdapter(list[Destination])
 

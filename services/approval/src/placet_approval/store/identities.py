@@ -69,6 +69,22 @@ async def resolve(conn: Connection, actors: Collection[str]) -> dict[str, Person
     }
 
 
+async def names(conn: Connection, users: Collection[UUID]) -> dict[UUID, set[str]]:
+    """All that these people are called in the history: their actors, and those of their keys."""
+    rows = await conn.fetch(
+        """
+        SELECT i.user_id AS id, i.actor FROM identities AS i WHERE i.user_id = ANY ($1::uuid[])
+         UNION ALL
+        SELECT k.owner, 'key:' || k.name FROM api_keys AS k WHERE k.owner = ANY ($1::uuid[])
+        """,
+        list(users),
+    )
+    found: dict[UUID, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["id"], set()).add(row["actor"])
+    return found
+
+
 async def lock(conn: Connection) -> None:
     """Let nobody else change users and groups until the transaction ends."""
     await conn.execute("SELECT pg_advisory_xact_lock(hashtext('placet.identities'))")

@@ -74,12 +74,15 @@ async def approvals_of(conn: Connection, run_ids: Sequence[str]) -> list[Approva
 
 
 async def delete_decisions(conn: Connection, run_ids: Sequence[str]) -> None:
-    """Delete what belongs to the approvals of runs that are marked: votes, what is due, what was done to them."""
+    """Delete what belongs to the approvals of runs that are marked: votes, what is due, what was done to them, who
+    has seen them, and decisions that were held."""
     await conn.execute(
         """
         WITH gone AS (SELECT id FROM approvals WHERE run_id = ANY ($1::text[])),
              due AS (DELETE FROM moments WHERE approval_id IN (SELECT id FROM gone)),
-             done AS (DELETE FROM changes WHERE approval_id IN (SELECT id FROM gone))
+             done AS (DELETE FROM changes WHERE approval_id IN (SELECT id FROM gone)),
+             seen AS (DELETE FROM views WHERE approval_id IN (SELECT id FROM gone)),
+             held_back AS (DELETE FROM held WHERE approval_id IN (SELECT id FROM gone))
         DELETE FROM votes WHERE approval_id IN (SELECT id FROM gone)
         """,
         run_ids,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from starlette.responses import Response
@@ -13,7 +14,7 @@ from placet_approval.handlers.explaining import Explanation, explain
 from placet_approval.inbox.views.shelf import Asked
 from placet_approval.inbox.visits import Visit
 from placet_approval.live import topic
-from placet_approval.store.shelves import SHELVES, Page
+from placet_approval.shelf import SHELVES
 
 _TITLES = {"mine": "For me", "groups": "My groups", "all": "All", "history": "History"}
 
@@ -64,7 +65,7 @@ async def card(visit: Visit, id: UUID) -> Card:
     return Card(explanation.approval, explanation, run, deciding.get(id, []), topic(id))
 
 
-async def own(visit: Visit) -> dict[str, list[Own]]:
+async def own(visit: Visit) -> dict[str, Any]:
     """What whoever looks has decided: what can be undone still, and what was too late."""
     held = await holding.mine(visit.deps, subject(visit))
     about = await asyncio.gather(*(visit.services.approval.submit(each.approval_id) for each in held))
@@ -80,7 +81,7 @@ async def own(visit: Visit) -> dict[str, list[Own]]:
 
 async def page(visit: Visit, where: Asked, shown: Card | None, *, status: int = 200, error: str = "") -> Response:
     """The list and a request beside it, or one of them, as is wanted."""
-    listed: Page | None = None
+    listed: shelves.Page | None = None
     if visit.part != "detail":
         listed = await shelves.page(visit.deps, visit.person, where.query, after=where.after)
     return visit.page(

@@ -1,15 +1,16 @@
 """Which list of requests a page shows, as its URL says: shelf, search, order, place."""
 
 from dataclasses import dataclass, replace
+from typing import get_args
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 from starlette.datastructures import QueryParams
 
-from placet_approval.domain import Status
-from placet_approval.store.shelves import ORDERS, SHELVES, Order, Place, Query, Shelf
+from placet_approval.shelf import ORDERS, SHELVES, Order, Place, Query, Shelf
+from placet_contracts.events import Outcome
 
-_OUTCOMES: tuple[Status, ...] = ("approved", "rejected", "expired", "cancelled")
+_OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _LONGEST = 200  # characters of what is searched for
 
 
