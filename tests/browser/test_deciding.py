@@ -127,7 +127,7 @@ async def test_terms_that_have_changed_are_looked_at_again(here: Desk) -> None:
     page, watch = await here.watched("ana", java_script_enabled=False)
     watch.tolerated.append("409")
     await page.goto(f"/approvals/{asked['id']}")
-    body = {"from": "group:finance", "to": "user:ana", "comment": "Bo is away"}
+    body = {"from": "group:finance", "to": "group:board", "comment": "It is much"}
     answer = await here.placet.http.post(f"/v1/approvals/{asked['id']}/reassign", json=body)
     assert answer.status_code == 200, answer.text
 

@@ -47,8 +47,7 @@ async def test_what_one_types_stays_while_things_move(here: Desk) -> None:
 async def test_a_lost_connection_is_said_and_mended(here: Desk) -> None:
     """While the service is away the page says that it may be out of date; once it is back, it is up to date again."""
     page, watch = await here.watched("ana")
-    watch.tolerated.append("ERR_CONNECTION_REFUSED")
-    watch.tolerated.append("ERR_INCOMPLETE_CHUNKED_ENCODING")
+    watch.tolerated += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "network error"]
     await page.goto("/inbox")
     await live(page)
 

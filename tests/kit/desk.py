@@ -1,4 +1,4 @@
-"""Requests that people in a browser decide on, and those people: Ana and Bo of finance, and Vi, who only looks."""
+"""Requests that people in a browser decide on, and those people: Ana and Bo of finance and the board, and Vi, who only looks."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,8 +47,8 @@ class Desk(Site):
 async def desk(postgres_url: str, browser: Browser, **settings: Any) -> AsyncIterator[Desk]:
     """A site where a decision takes effect at once, unless ``settings`` of the approval service say otherwise."""
     async with site(app, postgres_url, browser, kind=Desk, **{"undo_seconds": 0, **settings}) as made:
-        await made.know("ana", "finance")
-        await made.know("bo", "finance")
+        await made.know("ana", "finance", "board")
+        await made.know("bo", "finance", "board")
         await made.know("vi", role="viewer")
         yield made
 
