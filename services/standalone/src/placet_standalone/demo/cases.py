@@ -26,7 +26,6 @@ _REASONS = ("Broken on arrival.", "Sent back unused.", "Came after the birthday.
 _SERVICES = ("checkout", "search", "stock", "accounts", "prices")
 _VENDORS = ("Nordic Timber", "Kopp Logistics", "Studio Vale", "Brightside Hosting", "Hagen Seeds", "Box & Tape")
 _SYSTEMS = ("shop database", "billing", "data warehouse", "support desk")
-_PAYERS = ("agent:billing", "user:fay")
 _SUBJECTS = ("Your order", "About your return", "The guarantee of your saw", "A late parcel", "Your invoice")
 
 
@@ -41,6 +40,7 @@ class Kind:
     ask: Callable[[Any], Interrupt]
     by: Sequence[str]
     takes: timedelta  # half of the decisions are quicker
+    step: str  # before it asks
     gives: str
     resumes: bool = False  # where it is refused
 
@@ -95,24 +95,83 @@ def _export(dice: random.Random) -> BaseModel:
 
 KINDS = (
     Kind(
-        "refund", 2, 8, _refund, company.ask_refund, ("agent:billing", "user:eli"), timedelta(minutes=50), "paid back"
+        "refund",
+        version=2,
+        weight=8,
+        roll=_refund,
+        ask=company.ask_refund,
+        by=("agent:billing", "user:eli"),
+        takes=timedelta(minutes=50),
+        step="look up the order",
+        gives="paid back",
     ),
-    Kind("deploy", 3, 5, _deploy, company.ask_deploy, ("agent:release", "user:chen"), timedelta(minutes=9), "is live"),
-    Kind("delete-user", 1, 2, _delete, company.ask_delete_user, ("user:eli",), timedelta(hours=9), "deleted"),
-    Kind("vendor-payment", 1, 4, _pay, company.ask_vendor_payment, _PAYERS, timedelta(hours=6), "transferred"),
+    Kind(
+        "deploy",
+        version=3,
+        weight=5,
+        roll=_deploy,
+        ask=company.ask_deploy,
+        by=("agent:release", "user:chen"),
+        takes=timedelta(minutes=9),
+        step="read the changes",
+        gives="is live",
+    ),
+    Kind(
+        "delete-user",
+        version=1,
+        weight=2,
+        roll=_delete,
+        ask=company.ask_delete_user,
+        by=("user:eli",),
+        takes=timedelta(hours=9),
+        step="count what goes with it",
+        gives="deleted",
+    ),
+    Kind(
+        "vendor-payment",
+        version=1,
+        weight=4,
+        roll=_pay,
+        ask=company.ask_vendor_payment,
+        by=("agent:billing", "user:fay"),
+        takes=timedelta(hours=6),
+        step="match the purchase order",
+        gives="transferred",
+    ),
     Kind(
         "customer-mail",
-        1,
-        6,
-        _mail,
-        company.ask_customer_mail,
-        ("agent:helpdesk",),
-        timedelta(minutes=22),
-        "sent",
-        True,
+        version=1,
+        weight=6,
+        roll=_mail,
+        ask=company.ask_customer_mail,
+        by=("agent:helpdesk",),
+        takes=timedelta(minutes=22),
+        step="read the conversation",
+        gives="sent",
+        resumes=True,
     ),
-    Kind("access-request", 1, 2, _access, company.ask_access_request, ("user:fay",), timedelta(hours=2), "granted"),
-    Kind("data-export", 1, 1, _export, company.ask_data_export, ("user:fay",), timedelta(hours=12), "exported"),
+    Kind(
+        "access-request",
+        version=1,
+        weight=2,
+        roll=_access,
+        ask=company.ask_access_request,
+        by=("user:fay",),
+        takes=timedelta(hours=2),
+        step="look up what they have",
+        gives="granted",
+    ),
+    Kind(
+        "data-export",
+        version=1,
+        weight=1,
+        roll=_export,
+        ask=company.ask_data_export,
+        by=("user:fay",),
+        takes=timedelta(hours=12),
+        step="classify the data",
+        gives="exported",
+    ),
 )
 REFUSALS: Mapping[str, Sequence[str]] = {
     "refund": ("The guarantee ended last year.", "Paid back already, see order history.", "Ask for photos first."),

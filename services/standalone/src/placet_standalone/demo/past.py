@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from pydantic_core import to_json
 from uuid_utils.compat import uuid7
@@ -70,9 +71,11 @@ async def write(conn: Connection, now: datetime) -> None:
     await approvals.open_approvals(conn, [Opening(each.request, each.terms, each.requester) for each in past])
     await store.set_times(conn, [_times(each) for each in past])
     await store.tell(conn, [(each.request.approval_id, told) for each in past for told in _told(each)])
+    await store.view(conn, [row for each in past for row in _views(dice, each)])
     await store.vote(conn, [row for each in past for row in _votes(each)])
     await store.resolve(conn, [(each.request.approval_id, each.outcome, *each.end, each.ended_at) for each in past])
     await store.add_runs(conn, [_run(each) for each in past])
+    await store.add_steps(conn, [_step(each) for each in past])
 
 
 def _moments(dice: random.Random, now: datetime) -> Iterator[datetime]:
@@ -173,6 +176,19 @@ def _times(then: Then) -> tuple[Any, ...]:
 def _told(then: Then) -> list[str]:
     handles = {vote.actor.removeprefix("user:") for vote in then.votes} or {"ana", "dara"}
     return [f"{handle}@alder.example" for handle in sorted(handles)]
+
+
+def _views(dice: random.Random, then: Then) -> Iterator[tuple[UUID, str, str, datetime]]:
+    """Who has opened it before they voted: most, as some decide by its title."""
+    for vote in then.votes:
+        if vote.at is not None and dice.random() < 0.85:
+            looked = then.opened_at + (vote.at - then.opened_at) * dice.uniform(0.6, 0.98)
+            yield then.request.approval_id, vote.subject, vote.actor, looked
+
+
+def _step(then: Then) -> tuple[str, str, datetime, datetime]:
+    began = then.opened_at - timedelta(milliseconds=300)
+    return then.request.run_id, then.kind.step, began, began + timedelta(milliseconds=180)
 
 
 def _votes(then: Then) -> Iterator[tuple[Any, ...]]:

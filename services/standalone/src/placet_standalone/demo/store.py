@@ -45,7 +45,9 @@ async def age_approvals(conn: Connection, ages: Sequence[tuple[UUID, timedelta]]
     await conn.execute(
         """
         WITH aged AS (SELECT * FROM unnest($1::uuid[], $2::interval[]) AS a (id, age)),
-        moved AS (UPDATE moments AS m SET due_at = m.due_at - aged.age FROM aged WHERE m.approval_id = aged.id)
+        moved AS (UPDATE moments AS m SET due_at = m.due_at - aged.age FROM aged WHERE m.approval_id = aged.id),
+        asked AS (UPDATE approvers AS p SET opened_at = p.opened_at - aged.age, expires_at = p.expires_at - aged.age
+                    FROM aged WHERE p.approval_id = aged.id)
         UPDATE approvals AS a SET opened_at = a.opened_at - aged.age, expires_at = a.expires_at - aged.age
           FROM aged WHERE a.id = aged.id AND a.status = 'pending'
         """,
@@ -54,12 +56,17 @@ async def age_approvals(conn: Connection, ages: Sequence[tuple[UUID, timedelta]]
 
 
 async def age_runs(conn: Connection, ages: Sequence[tuple[str, timedelta]]) -> None:
-    """Let runs have begun earlier."""
+    """Let runs have begun earlier, and have done earlier what they did."""
     await conn.execute(
         """
+        WITH aged AS (SELECT * FROM unnest($1::text[], $2::interval[]) AS a (id, age)),
+        done AS (UPDATE run_steps AS s SET started_at = s.started_at - aged.age, ended_at = s.ended_at - aged.age
+                   FROM aged WHERE s.run_id = aged.id),
+        again AS (UPDATE run_retries AS t SET at = t.at - aged.age FROM aged WHERE t.run_id = aged.id)
         UPDATE runs AS r
-           SET created_at = r.created_at - a.age, updated_at = r.updated_at - a.age, ended_at = r.ended_at - a.age
-          FROM unnest($1::text[], $2::interval[]) AS a (id, age) WHERE r.id = a.id
+           SET created_at = r.created_at - aged.age, updated_at = r.updated_at - aged.age,
+               ended_at = r.ended_at - aged.age
+          FROM aged WHERE r.id = aged.id
         """,
         *columns(ages, 2),
     )
@@ -87,6 +94,30 @@ async def tell(conn: Connection, told: Sequence[tuple[UUID, str]]) -> None:
           JOIN approvals AS a ON a.id = t.approval_id
         """,
         *columns([(uuid7(), id, address) for id, address in told], 3),
+    )
+
+
+async def view(conn: Connection, views: Sequence[tuple[UUID, str, str, datetime]]) -> None:
+    """Let people have opened pending approvals: (approval, subject, actor, when)."""
+    await conn.execute(
+        """
+        WITH seen AS (UPDATE approvals SET viewed = true WHERE id = ANY ($1::uuid[]))
+        INSERT INTO views (approval_id, subject, actor, at)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])
+        """,
+        *columns(views, 4),
+    )
+
+
+async def add_steps(conn: Connection, steps: Sequence[tuple[str, str, datetime, datetime]]) -> None:
+    """Let runs have done steps: (run, name, from when, until when)."""
+    await conn.execute(
+        """
+        INSERT INTO run_steps (run_id, name, attempt, started_at, ended_at)
+        SELECT s.run_id, s.name, 1, s.since, s.until
+          FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS s (run_id, name, since, until)
+        """,
+        *columns(steps, 4),
     )
 
 
