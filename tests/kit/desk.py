@@ -1,4 +1,4 @@
-"""Requests that people in a browser decide on, and those people: Ana and Bo of finance and the board, and Vi, who only looks."""
+"""Requests for people in a browser, and those people: Ana and Bo, of finance and the board, and Vi, who only looks."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
