@@ -6,7 +6,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from kit.chromium import chromium
-from kit.desk import Desk, desk
+from kit.inbox import Inbox, inbox
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
@@ -17,7 +17,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def here(postgres_url: str, browser: Browser) -> AsyncIterator[Desk]:
+async def here(postgres_url: str, browser: Browser) -> AsyncIterator[Inbox]:
     """A deployment of the test's own, where decisions take effect at once."""
-    async with desk(postgres_url, browser) as made:
+    async with inbox(postgres_url, browser) as made:
         yield made

@@ -3,13 +3,13 @@
 import pytest
 from playwright.async_api import Browser, expect
 
-from kit.desk import Desk, desk, live, open_request, row
+from kit.inbox import Inbox, inbox, live, open_request, row
 from placet_approval.handlers import sessions
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_approving_lets_the_run_complete(here: Desk) -> None:
+async def test_approving_lets_the_run_complete(here: Inbox) -> None:
     """From the row to the request, to the button, to the run's end; the list is done, and the history has it."""
     asked = await here.ask("Refund order 17", context={"order": {"number": 17, "items": ["spade"]}})
     page = await here.page("ana")
@@ -26,7 +26,7 @@ async def test_approving_lets_the_run_complete(here: Desk) -> None:
     await expect(row(page, "Refund order 17")).to_contain_text("approved")
 
 
-async def test_rejecting_keeps_the_reason(here: Desk) -> None:
+async def test_rejecting_keeps_the_reason(here: Inbox) -> None:
     """Rejected with a reason, the run ends; the reason is shown with the outcome."""
     asked = await here.ask("Refund order 18")
     page = await here.page("ana")
@@ -41,7 +41,7 @@ async def test_rejecting_keeps_the_reason(here: Desk) -> None:
     await expect(page.locator("#detail .outcome")).to_contain_text("The guarantee has ended")
 
 
-async def test_of_two_who_race_one_wins_and_the_other_sees_it_live(here: Desk) -> None:
+async def test_of_two_who_race_one_wins_and_the_other_sees_it_live(here: Inbox) -> None:
     """Bo decides while Ana reads: her page says who did what, by itself, and offers nothing to decide any more."""
     asked = await here.ask("Refund order 19")
     ana, bo = await here.page("ana"), await here.page("bo")
@@ -57,7 +57,7 @@ async def test_of_two_who_race_one_wins_and_the_other_sees_it_live(here: Desk) -
     await expect(ana.get_by_role("button", name="Approve")).to_have_count(0)
 
 
-async def test_who_is_a_moment_late_is_told_who_was_first(here: Desk) -> None:
+async def test_who_is_a_moment_late_is_told_who_was_first(here: Inbox) -> None:
     """Where the page could not know yet, the decision is refused, and the page says who has made it and what."""
     asked = await here.ask("Refund order 20")
     page, watch = await here.watched("ana", java_script_enabled=False)
@@ -71,7 +71,7 @@ async def test_who_is_a_moment_late_is_told_who_was_first(here: Desk) -> None:
     assert (await here.placet.ended(asked["runId"]))["status"] == "rejected"
 
 
-async def test_approving_needs_no_scripts(here: Desk) -> None:
+async def test_approving_needs_no_scripts(here: Inbox) -> None:
     """With scripts turned off, one signs in, finds the request, reads it and approves it."""
     asked = await here.ask("Refund order 21")
     page = await here.page("ana", java_script_enabled=False)
@@ -85,7 +85,7 @@ async def test_approving_needs_no_scripts(here: Desk) -> None:
     assert (await here.placet.ended(asked["runId"]))["status"] == "completed"
 
 
-async def test_a_session_that_is_over_decides_nothing_and_one_comes_back(here: Desk) -> None:
+async def test_a_session_that_is_over_decides_nothing_and_one_comes_back(here: Inbox) -> None:
     """Signed out elsewhere, the button decides nothing and says so; signing in leads back to the request."""
     asked = await here.ask("Refund order 22")
     page, watch = await here.watched("ana", java_script_enabled=False)
@@ -105,7 +105,7 @@ async def test_a_session_that_is_over_decides_nothing_and_one_comes_back(here: D
     assert (await here.placet.ended(asked["runId"]))["status"] == "completed"
 
 
-async def test_what_has_changed_since_it_was_opened_is_not_decided_on(here: Desk) -> None:
+async def test_what_has_changed_since_it_was_opened_is_not_decided_on(here: Inbox) -> None:
     """A decision on other content than is asked now is refused, and the page is as it is now."""
     asked = await here.ask("Refund order 23")
     page, watch = await here.watched("ana")
@@ -121,7 +121,7 @@ async def test_what_has_changed_since_it_was_opened_is_not_decided_on(here: Desk
     assert (await here.placet.ended(asked["runId"]))["status"] == "completed"
 
 
-async def test_terms_that_have_changed_are_looked_at_again(here: Desk) -> None:
+async def test_terms_that_have_changed_are_looked_at_again(here: Inbox) -> None:
     """Somebody else is asked by now: the decision that was made on the old terms does not count."""
     asked = await here.ask("Pay invoice 24", "payment")
     page, watch = await here.watched("ana", java_script_enabled=False)
@@ -137,7 +137,7 @@ async def test_terms_that_have_changed_are_looked_at_again(here: Desk) -> None:
     assert "vote" not in {entry["kind"] for entry in (await here.placet.approval(asked["id"]))["timeline"]}
 
 
-async def test_several_are_decided_at_once_and_one_refusal_stops_no_other(here: Desk) -> None:
+async def test_several_are_decided_at_once_and_one_refusal_stops_no_other(here: Inbox) -> None:
     """Three are selected and looked at; one is decided by somebody else meanwhile: two are approved, and it says so."""
     asked = [await here.ask(f"Refund order {number}") for number in (31, 32, 33)]
     page = await here.page("ana")
@@ -155,7 +155,7 @@ async def test_several_are_decided_at_once_and_one_refusal_stops_no_other(here: 
     assert ends == ["completed", "rejected", "completed"]
 
 
-async def test_a_vote_leaves_the_rest_to_others(here: Desk) -> None:
+async def test_a_vote_leaves_the_rest_to_others(here: Inbox) -> None:
     """Where two are asked, one's approval is a vote: the row says 1 of 2 to the other, whose approval completes it."""
     asked = await here.ask("Pay invoice 34", "payment")
     ana, bo = await here.page("ana"), await here.page("bo")
@@ -171,7 +171,7 @@ async def test_a_vote_leaves_the_rest_to_others(here: Desk) -> None:
     assert (await here.placet.ended(asked["runId"]))["status"] == "completed"
 
 
-async def test_who_may_not_decide_is_told_why(here: Desk) -> None:
+async def test_who_may_not_decide_is_told_why(here: Inbox) -> None:
     """Vi reads the request and what it needs; there is nothing to press."""
     asked = await here.ask("Refund order 35")
     page = await here.page("vi")
@@ -184,7 +184,7 @@ async def test_who_may_not_decide_is_told_why(here: Desk) -> None:
 
 async def test_a_decision_can_be_undone_for_a_moment(postgres_url: str, browser: Browser) -> None:
     """A key takes it back before it has any effect; made again and left alone, it takes effect by itself."""
-    async with desk(postgres_url, browser, undo_seconds=3) as here:
+    async with inbox(postgres_url, browser, undo_seconds=3) as here:
         asked = await here.ask("Refund order 36")
         page = await here.page("ana")
         await page.goto(f"/approvals/{asked['id']}")

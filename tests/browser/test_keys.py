@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from kit.desk import Desk, live, open_request
+from kit.inbox import Inbox, live, open_request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -20,7 +20,7 @@ FOCUSED = """() => {
 }"""
 
 
-async def test_twenty_are_triaged_without_a_mouse(here: Desk) -> None:
+async def test_twenty_are_triaged_without_a_mouse(here: Inbox) -> None:
     """Down the list, open, approve or reject with a reason, and the next one is there: twenty times."""
     for number in range(20):
         await here.ask(f"Refund order {number:02}")
@@ -47,7 +47,7 @@ async def test_twenty_are_triaged_without_a_mouse(here: Desk) -> None:
     assert rejected == {f"Refund order {number:02}": f"No {number}" for number in range(0, 20, 4)}
 
 
-async def test_rejecting_by_key_asks_for_a_reason_first(here: Desk) -> None:
+async def test_rejecting_by_key_asks_for_a_reason_first(here: Inbox) -> None:
     """The first ``r`` goes to the comment, and nothing is decided; once there is one, ``r`` rejects."""
     asked = await here.ask("Refund order 51")
     page = await here.page("ana")
@@ -64,7 +64,7 @@ async def test_rejecting_by_key_asks_for_a_reason_first(here: Desk) -> None:
     assert (await here.placet.approval(asked["id"]))["comment"] == "Too late"
 
 
-async def test_keys_help_search_and_select(here: Desk) -> None:
+async def test_keys_help_search_and_select(here: Inbox) -> None:
     """A key shows all keys, one goes to the search, one selects; while one types, letters are letters."""
     await here.ask("Refund order 52")
     asked = await here.ask("Refund order 53")
@@ -88,7 +88,7 @@ async def test_keys_help_search_and_select(here: Desk) -> None:
     assert (await here.placet.approval(asked["id"]))["status"] == "pending"
 
 
-async def test_focus_goes_through_the_page_in_order_and_is_seen(here: Desk) -> None:
+async def test_focus_goes_through_the_page_in_order_and_is_seen(here: Inbox) -> None:
     """The first tab skips to the content; all that can be used has its turn, with a ring around it, and none twice."""
     asked = await here.ask("Refund order 54")
     page = await here.page("ana")

@@ -5,12 +5,12 @@ import time
 import pytest
 from playwright.async_api import expect
 
-from kit.desk import Desk, live, open_request, row
+from kit.inbox import Inbox, live, open_request, row
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_a_new_request_is_seen_within_a_second(here: Desk) -> None:
+async def test_a_new_request_is_seen_within_a_second(here: Inbox) -> None:
     """Its row comes by itself, and the number in the title grows with it."""
     page = await here.page("ana")
     await page.goto("/inbox")
@@ -28,7 +28,7 @@ async def test_a_new_request_is_seen_within_a_second(here: Desk) -> None:
     await expect(page).to_have_title("Inbox · Placet")
 
 
-async def test_what_one_types_stays_while_things_move(here: Desk) -> None:
+async def test_what_one_types_stays_while_things_move(here: Inbox) -> None:
     """A comment that is half written survives that others come and go, and that the request itself gets a vote."""
     asked = await here.ask("Pay invoice 42", "payment")
     page = await here.page("ana")
@@ -44,7 +44,7 @@ async def test_what_one_types_stays_while_things_move(here: Desk) -> None:
     await expect(page.get_by_label("Comment")).to_have_value("Half a sen")
 
 
-async def test_a_lost_connection_is_said_and_mended(here: Desk) -> None:
+async def test_a_lost_connection_is_said_and_mended(here: Inbox) -> None:
     """While the service is away the page says that it may be out of date; once it is back, it is up to date again."""
     page, watch = await here.watched("ana")
     watch.tolerated += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "network error"]
@@ -60,7 +60,7 @@ async def test_a_lost_connection_is_said_and_mended(here: Desk) -> None:
     await expect(row(page, "Refund order 44")).to_be_visible()
 
 
-async def test_the_request_that_is_read_stays_when_its_row_goes(here: Desk) -> None:
+async def test_the_request_that_is_read_stays_when_its_row_goes(here: Inbox) -> None:
     """Decided by somebody else, it leaves the list, and stays on the page with its outcome."""
     asked = await here.ask("Refund order 45")
     page = await here.page("ana")

@@ -4,12 +4,12 @@ import pytest
 from playwright.async_api import expect
 
 from kit.axe import accessible
-from kit.desk import Desk
+from kit.inbox import Inbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_a_login_link_signs_in_and_leaves_nothing_in_the_address(here: Desk) -> None:
+async def test_a_login_link_signs_in_and_leaves_nothing_in_the_address(here: Inbox) -> None:
     """The link's token goes from the address into the form; its button signs in, and signing out ends that."""
     page = await here.page()
     await page.goto(await here.login_link("ana"))
@@ -25,7 +25,7 @@ async def test_a_login_link_signs_in_and_leaves_nothing_in_the_address(here: Des
     await expect(page).to_have_url(f"{here.origin}/sign-in")
 
 
-async def test_a_login_link_works_without_scripts(here: Desk) -> None:
+async def test_a_login_link_works_without_scripts(here: Inbox) -> None:
     """Who has scripts turned off pastes what follows the hash."""
     page = await here.page(java_script_enabled=False)
     link = await here.login_link("ana")
@@ -39,7 +39,7 @@ async def test_a_login_link_works_without_scripts(here: Desk) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-in/link"])
-async def test_pages_of_nobody_are_accessible(here: Desk, path: str, scheme: str) -> None:
+async def test_pages_of_nobody_are_accessible(here: Inbox, path: str, scheme: str) -> None:
     """Those who are not signed in have no barrier either."""
     page = await here.page(color_scheme=scheme)
     await page.goto(path)

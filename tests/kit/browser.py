@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import httpx2
 
+from kit.markup import Markup
 from kit.stack import Deployment
 from placet_approval.handlers import sessions
 
@@ -30,6 +31,19 @@ class Browser:
     async def post(self, path: str, origin: str | None = None, **form: str) -> httpx2.Response:
         """Send a form, from a page of this origin unless another is named."""
         return await self.http.post(path, data=form, headers={"Origin": origin or self.origin})
+
+    async def page(self, path: str, status: int = 200) -> Markup:
+        """A page, which must be there."""
+        answer = await self.get(path)
+        assert answer.status_code == status, answer.text
+        return Markup(answer.text)
+
+    async def send(self, path: str, status: int = 303, /, **form: str | list[str]) -> Markup:
+        """Send a form of a page of this session; the page that comes of it, and what that says first."""
+        data = {"token": await self.token(), **form}
+        answer = await self.http.post(path, data=data, headers={"Origin": self.origin})
+        assert answer.status_code == status, answer.text
+        return await self.page(answer.headers["location"]) if status == 303 else Markup(answer.text)
 
     async def use(self, link: str) -> httpx2.Response:
         """Open a login link, and press its button."""

@@ -27,6 +27,8 @@ MAY_CALL: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/approvals/{id}"): ALL,
     ("POST", "/v1/approvals/{id}/decisions"): {"admin", "approver"},
     ("GET", "/v1/audit/head"): {"admin"},
+    ("GET", "/v1/workflows"): ALL,
+    ("GET", "/v1/workflows/{id}"): ALL,
     ("GET", "/v1/approvals/{id}/explain"): ALL,
     ("POST", "/v1/approvals/{id}/reassign"): {"admin"},
     ("POST", "/v1/approvals/{id}/reevaluate"): {"admin"},
@@ -55,6 +57,10 @@ MAY_CALL: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/keys"): ADMIN,
     ("POST", "/v1/keys"): ADMIN,
     ("DELETE", "/v1/keys/{name:path}"): ADMIN,
+    ("GET", "/v1/quarantine"): ADMIN,
+    ("GET", "/v1/quarantine/{service}/{id}"): ADMIN,
+    ("POST", "/v1/quarantine/{service}/{id}/replay"): ADMIN,
+    ("POST", "/v1/quarantine/{service}/{id}/discard"): ADMIN,
 }
 POLICY = {"policy": {"name": "nowhere", "match": {"workflow": "none"}}}
 NEW = "new-{}"  # a name of its own for each call
@@ -77,12 +83,16 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "endsAt": "2026-01-02T00:00:00Z",
     },
 }
-NOTHING_THERE = {  # what the request is about is not there; who may ask is told so
+NOTHING_THERE = {
+    ("GET", "/v1/workflows/{id}"): 404,  # what the request is about is not there; who may ask is told so
     ("POST", "/v1/approvals/{id}/reassign"): 422,
     ("GET", "/v1/policies/{id}"): 404,
     ("DELETE", "/v1/policies/{id}"): 404,
     ("POST", "/v1/delegations"): 422,
     ("DELETE", "/v1/delegations/{id}"): 404,
+    ("GET", "/v1/quarantine/{service}/{id}"): 404,
+    ("POST", "/v1/quarantine/{service}/{id}/replay"): 404,
+    ("POST", "/v1/quarantine/{service}/{id}/discard"): 404,
 }
 
 ROLES: list[Role] = ["admin", "approver", "starter", "viewer"]

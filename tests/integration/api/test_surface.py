@@ -37,6 +37,10 @@ STATE = {
         "policies",
         "delegations",
         "runs",
+        "run_steps",
+        "run_retries",
+        "workflows",
+        "workers",
         "deliveries",
         "api_keys",
         "users",
@@ -47,6 +51,7 @@ STATE = {
         "login_links",
         "outbox",
         "quarantine",
+        "quarantined",
     ],
     "executor": ["runs", "gates", "steps", "notifications", "quarantine"],
 }

@@ -3,14 +3,17 @@
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
 from kit.database import database
-from placet_approval.handlers import reading
+from placet_approval.handlers import quarantine, reading
+from placet_approval.quarantined import Name
 from placet_runtime import migrations
 from placet_runtime.postgres import Connection, session_settings
 
@@ -38,7 +41,7 @@ class Explainer:
     async def fetch(self, statement: str, *values: Any) -> list[Any]:
         # As prepared statements are, which are planned once; EXPLAIN alone would plan for the values.
         await self._conn.execute(f"PREPARE page AS {statement}")
-        given = [await self._conn.fetchval("SELECT quote_literal($1::text)", value) for value in values]
+        given = [await self._conn.fetchval("SELECT quote_literal($1::text)", str(value)) for value in values]
         call = f"page({', '.join(given)})" if given else "page"
         [row] = await self._conn.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {call}")
         await self._conn.execute("DEALLOCATE page")
@@ -65,6 +68,10 @@ async def conn(postgres_url: str) -> AsyncIterator[Connection]:
             SELECT 'run-' || n, 'common', 1, 'paused', now() + n * interval '1 s' FROM generate_series(1, {MANY}) AS n;
             INSERT INTO approvals (id, run_id, workflow, version, gate, status, input, digest, notified, opened_at)
             SELECT gen_random_uuid(), id, workflow, 1, 'approval', 'pending', '1', 'd', false, created_at FROM runs;
+            INSERT INTO quarantined (service, id, seq, event_type, reason, at)
+            SELECT CASE WHEN n % 5000 = 0 THEN 'notifier' ELSE 'executor' END, gen_random_uuid(), n,
+                   CASE WHEN n % 7000 = 0 THEN 'rare' ELSE 'common' END, 'why', now() + n * interval '1 s'
+              FROM generate_series(1, {MANY}) AS n;
             """
         )
         await made.execute("ANALYZE")
@@ -94,6 +101,18 @@ async def test_a_page_of_approvals_reads_no_more_than_itself(conn: Connection, a
     await reading.list_approvals(Reading(explainer), limit=LIMIT, **{**ANY_APPROVAL, **asked})  # type: ignore[arg-type]
 
     assert explainer.read <= LIMIT
+
+
+@pytest.mark.parametrize("asked", [{}, {"service": "executor"}, {"service": "notifier"}, {"event_type": "rare"},
+                                   {"service": "notifier", "event_type": "rare"}], ids=str)  # fmt: skip
+async def test_a_page_of_the_quarantine_reads_no_more_than_itself(conn: Connection, asked: Mapping[str, Any]) -> None:
+    """Whatever it is asked for, from any place on."""
+    for after in (None, (datetime.now(UTC) + timedelta(seconds=MANY // 2), Name("executor", UUID(int=5)))):
+        explainer = Explainer(conn)
+        query = {"service": None, "event_type": None, "after": after, **asked}
+        await quarantine.listed(Reading(explainer), limit=LIMIT, **query)  # type: ignore[arg-type]
+
+        assert explainer.read <= LIMIT
 
 
 def _nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

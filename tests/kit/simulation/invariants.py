@@ -232,13 +232,13 @@ class Invariants:
             [tuple(row) for row in await self.pool.fetch(steps.format(*table))]
             for table in (("executor", "steps"), ("approval", "run_steps"))
         ]
-        assert done == shown, f"I15: runs did {done}, shown are {shown}"
+        assert done == shown, f"I10: runs did {done}, shown are {shown}"
         retries: dict[str, list[int]] = defaultdict(list)
         for told in await self.pool.fetch("SELECT run_id, attempt FROM approval.run_retries ORDER BY attempt"):
             retries[told["run_id"]].append(told["attempt"])
         for id, row in runs.items():
             raised = row["failures"] - (row["status"] == "failed" and row["failures"] > 0)  # the last is its end
-            assert retries[id] == list(range(1, raised + 1)), f"I15: {row} was tried again, shown are {retries[id]}"
+            assert retries[id] == list(range(1, raised + 1)), f"I10: {row} was tried again, shown are {retries[id]}"
 
     def _check_effects(self, runs: dict[str, dict[str, Any]], steps: Iterable[tuple[str, str, str]]) -> None:
         recorded: dict[str, dict[str, object]] = defaultdict(dict)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from placet_approval.policy import calendar, conditions
 from placet_approval.policy.conditions import CannotTell
-from placet_approval.policy.terms import PLAIN, Named, combine
+from placet_approval.policy.terms import AUTHOR, PLAIN, Ask, Named, Terms, combine, reassign
 from placet_contracts.policies import AuthorPolicy, Hours, Policy, Quorum, Stage
 
 FINANCE = Stage(quorums=(Quorum(approvers=("group:finance",)),), when="input.amount > 1000")
@@ -166,3 +166,13 @@ def test_what_is_misspelt_or_cannot_be_is_refused(wrong: dict[str, object]) -> N
     """Rather than letting more through than was meant."""
     with pytest.raises(ValidationError):
         Policy.model_validate_json(json.dumps(wrong))
+
+
+def test_nobody_is_put_in_the_place_of_somebody_whom_they_must_agree_with() -> None:
+    """Terms that nobody can meet are refused, and not stored."""
+    asked = Terms(
+        asks=(Ask(source=AUTHOR, stages=(Stage(quorums=(Quorum(approvers=("user:ana", "user:bo"), required=2),)),)),)
+    )
+
+    with pytest.raises(ValueError, match="can never be had"):
+        reassign(asked, "user:ana", "user:bo")

@@ -1,10 +1,12 @@
 """Registering workflows."""
 
 import functools
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
+from pydantic import BaseModel, Field, PlainValidator, SecretStr
 
 from placet import Context, Interrupt, Placet, SyncContext
 from placet.errors import AppError, UnknownWorkflow, WorkflowExists, WorkflowInvalid
@@ -149,3 +151,51 @@ def test_workflows_cannot_be_changed_from_outside() -> None:
     """The mapping is a view."""
     with pytest.raises(TypeError):
         Placet().workflows["flow", 1] = None  # type: ignore[index]
+
+
+def test_a_workflow_says_what_it_does_and_takes() -> None:
+    """Its description is the first paragraph of the docstring, its input schema that of the annotated type."""
+
+    class Order(BaseModel):
+        order_id: int = Field(alias="orderId", description="As printed")
+        key: SecretStr = SecretStr("hunter2")
+        price: Callable[[], int] | int = lambda: 1  # what has no JSON is left out of the schema
+
+    async def documented(ctx: Context, input: Order) -> None:
+        """Does
+        one thing.
+
+        And says more.
+        """
+
+    async def silent(ctx, input):  # type: ignore[no-untyped-def]
+        return input
+
+    app = Placet()
+    app.workflow("documented")(documented)
+    app.workflow("silent")(silent)
+    app.workflow("partial")(functools.partial(documented))
+
+    workflow = app.latest("documented")
+    assert workflow.description == "Does one thing."
+    assert workflow.input_schema is not None
+    assert workflow.input_schema["required"] == ["orderId"]
+    assert workflow.input_schema["properties"]["orderId"]["description"] == "As printed"
+    assert "hunter2" not in str(workflow.input_schema)
+    assert app.latest("silent").description is None
+    assert app.latest("silent").input_schema is None
+    assert app.latest("partial").description is None
+
+
+def test_an_input_without_a_schema_has_none() -> None:
+    """A type that JSON Schema cannot describe is no obstacle to serving its workflow."""
+
+    class Odd:
+        pass
+
+    async def odd(ctx: Context, input: Annotated[Odd, PlainValidator(lambda value: Odd())]) -> None: ...
+
+    app = Placet()
+    app.workflow("odd")(odd)
+
+    assert app.latest("odd").input_schema is None

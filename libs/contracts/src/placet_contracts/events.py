@@ -17,6 +17,7 @@ Ended = Literal["completed", "failed", "rejected", "cancelled"]
 Outcome = Literal["approved", "rejected", "expired", "cancelled"]
 OnReject = Literal["reject", "resume"]
 DeliveryStatus = Literal["pending", "retrying", "sent", "failed"]
+Handling = Literal["replay", "discard"]
 
 ENDED: frozenset[RunStatus] = frozenset({"completed", "failed", "rejected", "cancelled"})
 
@@ -262,6 +263,52 @@ class WorkflowsServed(Event):
     workflows: list[ServedWorkflow]
 
 
+class MessageQuarantined(Event):
+    """A service keeps a message that it could not take in, or has refused it once more, and tells of it.
+
+    ``seq`` grows with all that a service tells of its quarantine; what is told of a message with less is stale.
+    """
+
+    type: ClassVar[str] = "message.quarantined.v1"
+
+    service: str  # that keeps it, and nobody else tells of it
+    message_id: UUID
+    seq: int
+    event_type: str  # as what it came; ``dead`` where that cannot be told
+    source: str | None = None  # of the CloudEvent, and its id, as far as they can be read
+    event_id: str | None = None
+    reason: str
+    at: datetime
+    size: int  # bytes
+    body: str  # its beginning
+    truncated: bool = False  # there is more of it
+
+
+class MessageReleased(Event):
+    """A message is in quarantine no more: it was taken in after all, or deleted. ``seq`` as in `MessageQuarantined`."""
+
+    type: ClassVar[str] = "message.released.v1"
+
+    service: str
+    message_id: UUID
+    seq: int
+    outcome: Literal["replayed", "discarded"]
+    by: str | None  # None: nobody knows
+    at: datetime
+
+
+class QuarantineHandle(Event):
+    """Asks a service to take a message in again, or to delete it. No effect where it is not as ``seq`` told of it."""
+
+    type: ClassVar[str] = "quarantine.handle.v1"
+
+    service: str
+    message_id: UUID
+    seq: int
+    action: Handling
+    by: str
+
+
 EVENTS: Mapping[str, type[Event]] = {
     event.type: event
     for event in (
@@ -275,5 +322,8 @@ EVENTS: Mapping[str, type[Event]] = {
         NotificationRequested,
         DeliveryChanged,
         WorkflowsServed,
+        MessageQuarantined,
+        MessageReleased,
+        QuarantineHandle,
     )
 }

@@ -19,7 +19,10 @@ from placet_contracts.events import (
     ApprovalRequested,
     ApprovalResolved,
     DeliveryChanged,
+    MessageQuarantined,
+    MessageReleased,
     NotificationRequested,
+    QuarantineHandle,
     RunCancel,
     RunChanged,
     WorkflowsServed,
@@ -40,6 +43,9 @@ SUBSCRIBERS: Mapping[str, tuple[Service, ...]] = {
     NotificationRequested.type: ("notifier",),
     DeliveryChanged.type: ("approval",),
     WorkflowsServed.type: ("approval",),
+    MessageQuarantined.type: ("approval",),
+    MessageReleased.type: ("approval",),
+    QuarantineHandle.type: ("executor", "notifier"),
 }
 
 PUBLISHERS: Mapping[str, tuple[Service, ...]] = {
@@ -53,6 +59,9 @@ PUBLISHERS: Mapping[str, tuple[Service, ...]] = {
     NotificationRequested.type: ("executor",),
     DeliveryChanged.type: ("notifier",),
     WorkflowsServed.type: ("executor",),
+    MessageQuarantined.type: ("executor", "notifier"),
+    MessageReleased.type: ("executor", "notifier"),
+    QuarantineHandle.type: ("approval",),
 }
 
 _SOURCE = "placet/"

@@ -8,7 +8,8 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, TypeVar, get_origin
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from placet import values
 from placet.context import Context, SyncContext
@@ -36,6 +37,28 @@ class Workflow:
     input: Shape
     output: Shape
     is_async: bool
+
+    @property
+    def description(self) -> str | None:
+        """The first paragraph of its handler's docstring, in one line."""
+        handler = inspect.unwrap(self.handler)
+        text = inspect.getdoc(handler) if inspect.isroutine(handler) else None
+        return " ".join((text or "").partition("\n\n")[0].split()) or None
+
+    @property
+    def input_schema(self) -> dict[str, Any] | None:
+        """The JSON Schema of its input; ``None`` where any input does, or its type has none."""
+        try:
+            return self.input.json_schema(schema_generator=_SchemaWithoutWarnings) or None
+        except PydanticUserError:
+            return None
+
+
+class _SchemaWithoutWarnings(GenerateJsonSchema):
+    """What a schema cannot say, such as a default that has no JSON, is left out of it."""
+
+    def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
+        """Nobody could mend it at run time."""
 
 
 class Placet:

@@ -14,7 +14,7 @@ import httpx2
 from pydantic_core import to_json
 
 from placet.errors import Conflict, Invalid, NotFound, PlacetError, Unauthorized, Unavailable, Unreachable
-from placet.views import ApprovalStatus, ApprovalView, Run
+from placet.views import ApprovalStatus, ApprovalView, Run, WorkflowView
 from placet_contracts.base import Model
 from placet_contracts.events import RunStatus
 
@@ -129,6 +129,11 @@ class PlacetClient:
     def runs(self, *, workflow: str | None = None, status: RunStatus | None = None) -> AsyncIterator[Run]:
         """All runs, the newest first."""
         return self._pages("/v1/runs", Run, {"workflow": workflow, "status": status})
+
+    async def workflows(self) -> list[WorkflowView]:
+        """What can be started, who serves it, and how many runs of it are open; by name."""
+        answer = await self._send("GET", "/v1/workflows")
+        return [WorkflowView.model_validate(item) for item in answer["items"]]
 
     async def approval(self, id: UUID | str) -> ApprovalView:
         """An approval as it stands."""

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from placet import values
+from placet import failures, values
 from placet.app import Workflow
 from placet.context import Context, SyncContext
 from placet.errors import GateAlreadyResolved, NotRetryable
@@ -16,15 +16,11 @@ from placet.journal import Approval, Journal, Snapshot
 from placet.passes import Pass
 from placet.threads import in_thread
 from placet.values import Json
-from placet_contracts.cloudevents import explain
 from placet_contracts.events import RunError
 
 __all__ = ["Approval", "Completed", "Failed", "Journal", "Json", "Paused", "Snapshot", "run_pass"]
 
 log = structlog.get_logger()
-
-_LONGEST_MESSAGE = 2_000
-_MOST_DETAILS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,7 @@ async def _enter(workflow: Workflow, this: Pass) -> Completed | Paused | Failed:
     try:
         input = workflow.input.validate_json(this.snapshot.input)
     except ValidationError as error:
-        invalid = RunError(type="InputInvalid", message=_bounded(explain(error)), details=_details(error))
+        invalid = RunError(type="InputInvalid", message=failures.message_of(error), details=failures.details(error))
         return Failed(invalid, retryable=False)
     task = asyncio.current_task()
     assert task is not None
@@ -91,10 +87,10 @@ async def _enter(workflow: Workflow, this: Pass) -> Completed | Paused | Failed:
         if task.cancelling() > cancellations:
             raise
         raise RuntimeError("a task that the handler waits for was cancelled") from error
-    except Exception:
+    except Exception as error:
         if limit.expired():
             message = f"the pass took longer than {workflow.timeout:g} s"
-            return Failed(RunError(type="Timeout", message=message), retryable=True)
+            return Failed(failures.of(error, type="Timeout", message=message), retryable=True)
         raise
     if isinstance(result, Interrupt):
         approval = this.snapshot.approvals.get(result.gate)
@@ -104,7 +100,7 @@ async def _enter(workflow: Workflow, this: Pass) -> Completed | Paused | Failed:
     try:
         return Completed(values.show(workflow.output, result))
     except ValueError as error:
-        message = _bounded(values.reason(error))
+        message = failures.bounded(values.reason(error))
         return Failed(RunError(type="OutputInvalid", message=message), retryable=False)
 
 
@@ -117,38 +113,20 @@ async def _call(workflow: Workflow, input: Any, this: Pass) -> Any:
 
 
 def _failure(workflow: Workflow, snapshot: Snapshot, error: BaseException) -> Failed:
+    told = failures.of(error)
     log.warning(
         "run.raised",
         run_id=snapshot.run_id,
         workflow=workflow.name,
         version=workflow.version,
         attempt=snapshot.attempt,
-        error=_message(error),
+        error=told.message,
         exc_info=error if structlog.is_configured() else None,  # in a unit test the assertion says what is wrong
     )
     final = error.subgroup(NotRetryable) if isinstance(error, BaseExceptionGroup) else isinstance(error, NotRetryable)
-    return Failed(RunError(type=error.__class__.__name__, message=_message(error)), retryable=not final)
+    return Failed(told, retryable=not final)
 
 
 def _first(group: BaseExceptionGroup[Interrupt]) -> Interrupt:
     first = group.exceptions[0]
     return first if isinstance(first, Interrupt) else _first(first)
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return _bounded(str(error) or repr(error))
-    except Exception:  # a __str__ of the author's that raises itself
-        return error.__class__.__name__
-
-
-def _bounded(message: str) -> str:
-    """Printable, for stores and logs that take no NUL and no half surrogate pair, and not too long for them."""
-    cut = message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + "…"
-    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in cut)
-
-
-def _details(error: ValidationError) -> list[dict[str, Any]]:
-    """Field errors, without the values that were refused: they may be secrets."""
-    errors = error.errors(include_url=False, include_input=False, include_context=False)
-    return [{"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]} for item in errors[:_MOST_DETAILS]]

@@ -18,8 +18,28 @@ class RunApproval(Model):
     status: ApprovalStatus
 
 
+class StepDone(Model):
+    """A step that a run has behind it; the pass that did it was of this attempt."""
+
+    name: str
+    attempt: int
+    started_at: datetime
+    ended_at: datetime
+
+
+class Retry(Model):
+    """A pass that raised, and was tried again. ``attempt`` counts from 1."""
+
+    attempt: int
+    at: datetime
+    error: RunError
+
+
 class Run(Model):
-    """A run. ``parked``: it is ready, and no executor that is alive serves its workflow and version."""
+    """A run. ``parked``: it is ready, and no executor that is alive serves its workflow and version.
+
+    ``steps`` and ``retries`` are there where one run is asked for, not in lists.
+    """
 
     id: str
     workflow: str
@@ -37,6 +57,8 @@ class Run(Model):
     updated_at: datetime
     ended_at: datetime | None = None
     approvals: tuple[RunApproval, ...] = ()
+    steps: tuple[StepDone, ...] | None = None
+    retries: tuple[Retry, ...] | None = None
 
     @property
     def ended(self) -> bool:
@@ -46,6 +68,44 @@ class Run(Model):
     def waiting(self) -> bool:
         """Whether somebody can decide on it now."""
         return self.status == "paused" and any(approval.status == "pending" for approval in self.approvals)
+
+
+class OpenRuns(Model):
+    """How many runs have not ended, by what they do. Those that are parked are not counted as ready."""
+
+    ready: int
+    running: int
+    paused: int
+    parked: int
+
+
+class WorkflowVersion(Model):
+    """One version of a workflow. Its input schema is a JSON Schema, ``None`` where any input does."""
+
+    version: int
+    description: str | None = None
+    input_schema: dict[str, Any] | None = None
+    served: bool
+    executors: int  # that are alive and serve it
+    first_seen_at: datetime
+    seen_at: datetime
+    runs: OpenRuns
+
+
+class WorkflowView(Model):
+    """A workflow. ``latest`` is the version of a run that is started without one, and what its description and input
+    schema are of; ``None`` where nobody has ever served it, and runs wait for it."""
+
+    name: str
+    latest: int | None = None
+    description: str | None = None
+    input_schema: dict[str, Any] | None = None
+    served: bool
+    executors: int  # that are alive and serve any version of it
+    seen_at: datetime | None = None
+    versions: tuple[WorkflowVersion, ...] = ()  # the highest first
+    runs: OpenRuns
+    has_runs: bool
 
 
 class TimelineEntry(Model):

@@ -81,7 +81,7 @@ class Consumer:
             if refused:
                 await quarantine.refuse_again(self._pool, kept.id, refused[0].reason)
             else:
-                await quarantine.take(self._pool, kept.id)
+                await quarantine.taken_in(self._pool, kept.id)
                 log.info("message.retried", id=str(kept.id))
 
     async def acknowledge(self) -> None:

@@ -26,7 +26,7 @@ from uuid_utils.compat import uuid7
 from placet_contracts import cloudevents
 from placet_contracts.cloudevents import CloudEvent
 from placet_contracts.events import Event
-from placet_contracts.topology import SUBSCRIBERS, source
+from placet_contracts.topology import SUBSCRIBERS, Service, source
 from placet_runtime import fail
 from placet_runtime.batching import Batcher
 from placet_runtime.bus import Acks, Bus, BusUnavailable
@@ -101,6 +101,10 @@ class Outbox:
         self._delete: Batcher[Acks, None] = Batcher(self._delete_acknowledged)
         bus.subscribe_acks(self._on_acks)
         bus.on_amnesia(self.send_all_again)
+
+    @property
+    def service(self) -> Service:
+        return self._bus.service
 
     def over(self, pool: Pool) -> Self:
         """The same outbox, its transactions on connections of another pool: those need not wait for these."""

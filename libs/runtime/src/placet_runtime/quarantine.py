@@ -1,14 +1,18 @@
-"""Where messages stay that could not be read or were refused: with their bytes and the reason, until somebody looks."""
+"""Where messages stay that could not be read or were refused: with their bytes and the reason, until somebody looks.
+
+A message that leaves is noted in ``quarantine_released`` by the statement that removes it; `telling` tells of both.
+"""
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 import structlog
 from prometheus_client import Counter
 
+from placet_contracts.events import QuarantineHandle
 from placet_contracts.topology import Service
 from placet_runtime.postgres import Connection, Pool, columns
 
@@ -56,6 +60,15 @@ class Chosen:
 
 _COLUMNS = "id, type, reason, length(body) AS size, created_at"
 _AT_A_TIME = 16 * 1024 * 1024  # bytes; a statement cannot take more than 1 GB
+_OPERATOR = "'db:' || session_user"  # of whom no more is known
+_CLOCK = "clock"  # the actor of what goes after its time
+
+
+def _noted(released: str) -> str:
+    """A CTE that notes what has left: (id, outcome, by) by a query over the statement's own changes."""
+    return f"""noted AS (
+            INSERT INTO quarantine_released (id, outcome, by) {released}
+            ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, by = excluded.by, at = excluded.at)"""
 
 
 async def add(conn: Connection | Pool, service: Service, refused: Sequence[Refused]) -> None:
@@ -109,8 +122,15 @@ async def body(conn: Connection | Pool, id: UUID) -> bytes | None:
 
 
 async def take(conn: Connection | Pool, id: UUID) -> bytes | None:
-    """Remove one and return its bytes."""
-    taken: bytes | None = await conn.fetchval("DELETE FROM quarantine WHERE id = $1 RETURNING body", id)
+    """Discard one and return its bytes."""
+    taken: bytes | None = await conn.fetchval(
+        f"""
+        WITH gone AS (DELETE FROM quarantine WHERE id = $1 RETURNING id, body),
+             {_noted(f"SELECT id, 'discarded', {_OPERATOR} FROM gone")}
+        SELECT body FROM gone
+        """,
+        id,
+    )
     return taken
 
 
@@ -130,19 +150,90 @@ async def chosen(conn: Connection | Pool, which: Chosen) -> list[UUID]:
 
 async def discard(conn: Connection | Pool, ids: Sequence[UUID]) -> int:
     """Remove messages; how many there were."""
-    rows = await conn.fetch("DELETE FROM quarantine WHERE id = ANY ($1::uuid[]) RETURNING id", ids)
+    rows = await conn.fetch(
+        f"""
+        WITH gone AS (DELETE FROM quarantine WHERE id = ANY ($1::uuid[]) RETURNING id),
+             {_noted(f"SELECT id, 'discarded', {_OPERATOR} FROM gone")}
+        SELECT id FROM gone
+        """,
+        ids,
+    )
+    return len(rows)
+
+
+async def expire(conn: Connection | Pool, keep: timedelta, limit: int) -> int:
+    """Remove messages that were kept for so long, the oldest first; how many. What is to be taken in again stays."""
+    rows = await conn.fetch(
+        f"""
+        WITH due AS (
+        SELECT id FROM quarantine WHERE created_at < now() - $1::interval AND NOT retry
+         ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED),
+        gone AS (DELETE FROM quarantine AS q USING due WHERE q.id = due.id RETURNING q.id),
+        {_noted("SELECT id, 'discarded', $3 FROM gone")}
+        SELECT id FROM gone
+        """,
+        keep,
+        limit,
+        _CLOCK,
+    )
     return len(rows)
 
 
 async def retry(conn: Connection | Pool, ids: Sequence[UUID]) -> int:
     """Have the service take messages in again, soon; how many there are."""
-    rows = await conn.fetch("UPDATE quarantine SET retry = true WHERE id = ANY ($1::uuid[]) RETURNING id", ids)
+    rows = await conn.fetch(
+        f"UPDATE quarantine SET retry = true, retry_by = {_OPERATOR} WHERE id = ANY ($1::uuid[]) RETURNING id", ids
+    )
     return len(rows)
+
+
+async def handle(conn: Connection, commands: Sequence[QuarantineHandle]) -> None:
+    """Do what is asked about messages, where they are as they were told; what is not there any more is told again."""
+    rows = columns([(each.message_id, each.seq, each.action, each.by) for each in commands], 4)
+    asked = "unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[]) AS c (id, seq, action, by)"
+    await conn.execute(
+        f"""
+        WITH marked AS (
+        UPDATE quarantine AS q SET retry = true, retry_by = c.by
+          FROM {asked} WHERE q.id = c.id AND q.seq = c.seq AND NOT q.retry AND c.action = 'replay'),
+        gone AS (
+        DELETE FROM quarantine AS q
+         USING {asked} WHERE q.id = c.id AND q.seq = c.seq AND c.action = 'discard' RETURNING q.id, c.by),
+        {_noted("SELECT id, 'discarded', by FROM gone")}
+        SELECT
+        """,
+        *rows,
+    )
+    await conn.execute(
+        """
+        INSERT INTO quarantine_released (id, outcome)
+        SELECT DISTINCT c.id, 'discarded' FROM unnest($1::uuid[]) AS c (id)
+         WHERE NOT EXISTS (SELECT FROM quarantine AS q WHERE q.id = c.id)
+        ON CONFLICT DO NOTHING
+        """,
+        rows[0],
+    )
+
+
+async def taken_in(conn: Connection | Pool, id: UUID) -> None:
+    """A message was taken in after all."""
+    await conn.execute(
+        f"""
+        WITH gone AS (DELETE FROM quarantine WHERE id = $1 RETURNING id, retry_by),
+             {_noted("SELECT id, 'replayed', retry_by FROM gone")}
+        SELECT
+        """,
+        id,
+    )
 
 
 async def refuse_again(conn: Connection | Pool, id: UUID, reason: str) -> None:
     """A message that was to be taken in again stays where it is."""
-    await conn.execute("UPDATE quarantine SET retry = false, reason = $2 WHERE id = $1", id, _clean(reason))
+    await conn.execute(
+        "UPDATE quarantine SET retry = false, retry_by = NULL, reason = $2, seq = NULL WHERE id = $1",
+        id,
+        _clean(reason),
+    )
 
 
 async def to_retry(conn: Connection | Pool, limit: int) -> list[Quarantined]:

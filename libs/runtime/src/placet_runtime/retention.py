@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import Counter
 
 from placet_contracts.topology import Service
+from placet_runtime import quarantine
 from placet_runtime.postgres import Connection, Pool
 
 log = structlog.get_logger()
@@ -96,25 +97,7 @@ async def quarantine_due(conn: Connection | Pool, keep: timedelta) -> Due:
     )
 
 
-async def delete_quarantined(conn: Connection | Pool, keep: timedelta, limit: int) -> int:
-    """Delete the oldest of them."""
-    return rows_of(
-        await conn.execute(
-            """
-            DELETE FROM quarantine AS q
-             USING (SELECT id FROM quarantine
-                     WHERE created_at < now() - $1::interval AND NOT retry
-                     ORDER BY created_at LIMIT $2
-                       FOR UPDATE SKIP LOCKED) AS due
-             WHERE q.id = due.id
-            """,
-            keep,
-            limit,
-        )
-    )
-
-
-QUARANTINE = Rule("quarantine", quarantine_due, delete_quarantined)
+QUARANTINE = Rule("quarantine", quarantine_due, quarantine.expire)
 
 
 async def count(conn: Connection | Pool, statement: str, keep: timedelta) -> Due:

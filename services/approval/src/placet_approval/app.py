@@ -22,7 +22,18 @@ from placet_approval.consumer import HANDLERS
 from placet_approval.deps import Deps
 from placet_approval.domain import Approval as ApprovalState
 from placet_approval.domain import Run
-from placet_approval.handlers import asking, decisions, holding, keys, moments, reading, runs, sealing, sessions
+from placet_approval.handlers import (
+    asking,
+    decisions,
+    holding,
+    keys,
+    moments,
+    quarantine,
+    reading,
+    runs,
+    sealing,
+    sessions,
+)
 from placet_approval.handlers import retention as rules
 from placet_approval.handlers.accounts import Enrolment
 from placet_approval.handlers.sessions import Lifetime
@@ -150,7 +161,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
             loops.forever("relay", outbox.relay)
             loops.every("sweep", 1, outbox.sweep)
             loops.forever("acknowledge", consumer.keep_acknowledging)
-            loops.every("retry", 2, consumer.retry)
+            _look_after_quarantine(loops, deps, consumer)
             loops.every("count waiting", 0.5, admission.look)
             loops.forever("retention", retention.run)
             loops.every("uses", 20, write_uses)
@@ -223,6 +234,13 @@ def _talk(loops: Loops, dsn: str, others: Replicas) -> None:
     loops.forever("tell replicas", others.relay)
     loops.every("count replicas", 5, others.look)
     loops.forever("hear replicas", partial(listen, dsn, "approval", CHANNEL, others.hear))
+
+
+def _look_after_quarantine(loops: Loops, deps: Deps, consumer: Consumer) -> None:
+    """Have messages taken in again that are to be, and show what there is."""
+    loops.every("retry", 2, consumer.retry)
+    loops.every("own quarantine", 1, partial(quarantine.follow_own, deps))
+    loops.every("forget released", 50, partial(quarantine.forget, deps))
 
 
 def _seal(loops: Loops, deps: Deps) -> None:

@@ -67,6 +67,14 @@ class Workflow:
         return next((each for each in self.versions if each.served), next(iter(self.versions), None))
 
     @property
+    def description(self) -> str | None:
+        return None if self.latest is None else self.latest.description
+
+    @property
+    def input_schema(self) -> Json | None:
+        return None if self.latest is None else self.latest.input_schema
+
+    @property
     def served(self) -> bool:
         return any(each.served for each in self.versions)
 

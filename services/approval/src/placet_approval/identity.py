@@ -125,6 +125,14 @@ class NameTaken(ApprovalError):
         super().__init__(f"there is a {what} {name!r} already")
 
 
+class LastAdmin(ApprovalError):
+    """Raised for a change after which nobody could sign in any more who has the role admin."""
+
+    def __init__(self, handle: str) -> None:
+        super().__init__(f"{handle} is the last user with the role admin: give it to somebody else first")
+        self.handle = handle
+
+
 class Unfit(ApprovalError):
     """Raised for a name, an address or a role that cannot be."""
 

@@ -15,14 +15,14 @@ from placet.app import Placet
 from placet_executor.api import ROUTES
 from placet_executor.consumer import HANDLERS
 from placet_executor.deps import Deps
-from placet_executor.handlers import leases
+from placet_executor.handlers import leases, serving
 from placet_executor.handlers.changes import DUE
 from placet_executor.settings import Settings
 from placet_executor.slots import Slots
 from placet_executor.store import retention as rules
 from placet_executor.store import runs
 from placet_executor.worker import Worker
-from placet_runtime import migrations, postgres
+from placet_runtime import migrations, postgres, telling
 from placet_runtime.bus import Bus
 from placet_runtime.consumer import Consumer
 from placet_runtime.listener import listen
@@ -79,6 +79,7 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
             for state, count in counts.items():
                 RUNS.labels(state).set(count)
 
+        served = serving.catalogue(app)
         await leases.register(deps)
         async with bus.open():
             relaying = Loops()
@@ -87,8 +88,10 @@ async def service(settings: Settings, app: Placet, bus: Bus) -> AsyncIterator[Ex
             loops.forever("claim", worker.claim)
             loops.every("keep", min(1.0, settings.lease.total_seconds() / 6), worker.keep)
             loops.every("register", 5, partial(leases.register, deps))
+            loops.every("tell", serving.EVERY, partial(serving.tell, deps, served))
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
+            loops.every("tell", 1, partial(telling.tell, pool, outbox))
             loops.forever("retention", retention.run)
             loops.every("reconcile", 1, partial(leases.reconcile, deps))
             loops.forever("listen", partial(listen, dsn, "executor", DUE, lambda _: slots.wake()))

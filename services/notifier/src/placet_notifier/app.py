@@ -19,7 +19,7 @@ from placet_notifier.consumer import HANDLERS
 from placet_notifier.deps import Channel, Deps
 from placet_notifier.settings import Settings
 from placet_notifier.worker import Worker
-from placet_runtime import migrations, postgres
+from placet_runtime import migrations, postgres, telling
 from placet_runtime.bus import Bus
 from placet_runtime.consumer import Consumer
 from placet_runtime.loops import Loops
@@ -80,6 +80,7 @@ async def service(settings: Settings, bus: Bus) -> AsyncIterator[Notifier]:
             loops.every("sweep", 1, deps.outbox.sweep)
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
+            loops.every("tell", 1, partial(telling.tell, pool, deps.outbox))
             loops.forever("retention", retention.run)
             loops.every("deliver", 0, worker.round)
             try:

@@ -1,7 +1,5 @@
 """One table row an operation: dispatch, authorisation, parsing and the OpenAPI document all come from it."""
 
-import json
-import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +9,7 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from placet_approval import strict_json
 from placet_approval.admission import Admission
 from placet_approval.api import problems
 from placet_approval.api.access import Access
@@ -85,7 +84,7 @@ class Endpoint:
                 if raw is None:
                     return problems.too_large(access.max_body)
                 body = self.body.model_validate_json(raw)
-                _require_one_meaning(raw)
+                strict_json.loads(raw.decode())
         except ValueError as error:
             return problems.respond(problems.invalid(error))
         return Call(request, caller, body, query)
@@ -96,29 +95,6 @@ def respond(answer: Model, status: int = 200, headers: dict[str, str] | None = N
     return Response(
         answer.model_dump_json(by_alias=True), status_code=status, media_type="application/json", headers=headers
     )
-
-
-def _require_one_meaning(raw: bytes) -> None:
-    """Refuse JSON that readers take differently: a name twice in one object, a number without a value.
-
-    Raises:
-        ValueError: it is ambiguous.
-    """
-    _STRICT.decode(raw.decode())
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> None:
-    names = {name for name, _ in pairs}
-    if len(names) < len(pairs):
-        raise ValueError("a name is there twice in one object")
-
-
-def _finite(number: str) -> None:
-    if not math.isfinite(float(number)):
-        raise ValueError(f"{number[:20]} is no number that JSON can hold")
-
-
-_STRICT = json.JSONDecoder(object_pairs_hook=_once_each, parse_float=_finite, parse_constant=_finite)
 
 
 def _query(request: Request) -> dict[str, str]:

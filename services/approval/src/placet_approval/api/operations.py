@@ -1,10 +1,6 @@
 """The operations of the REST API."""
 
-import base64
-import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_json
@@ -12,7 +8,7 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from placet_approval.admission import Admission
-from placet_approval.api import people, policies, problems, schemas
+from placet_approval.api import paging, people, policies, problems, quarantine, schemas, workflows
 from placet_approval.api.endpoints import Call, Endpoint, respond
 from placet_approval.api.services import approval_id, of
 from placet_approval.domain import Decision, NotFound, Run, Start
@@ -66,7 +62,7 @@ async def list_runs(call: Call) -> Model | Response:
     """List runs, the newest first."""
     query: schemas.RunsQuery = call.query
     try:
-        after = _after(query.cursor, str)
+        after = paging.after(query.cursor, str)
     except ValueError:
         return problems.bad_cursor()
     found = await reading.list_runs(
@@ -77,9 +73,9 @@ async def list_runs(call: Call) -> Model | Response:
         after=after,
         limit=query.limit + 1,
     )
-    items, cursor = _page([(run, run.created_at, run.id) for run in found], query.limit)
+    items, cursor = paging.page([(run, run.created_at, run.id) for run in found], query.limit)
     page = schemas.RunPage(items=[schemas.RunView.model_validate(run) for run in items], next_cursor=cursor)
-    return respond(page, headers=_link(call, cursor))
+    return respond(page, headers=paging.link(call, cursor))
 
 
 async def get_run(call: Call) -> Model:
@@ -97,7 +93,7 @@ async def list_approvals(call: Call) -> Model | Response:
     """List approvals, the newest first."""
     query: schemas.ApprovalsQuery = call.query
     try:
-        after = _after(query.cursor, UUID)
+        after = paging.after(query.cursor, UUID)
     except ValueError:
         return problems.bad_cursor()
     found = await reading.list_approvals(
@@ -108,9 +104,9 @@ async def list_approvals(call: Call) -> Model | Response:
         after=after,
         limit=query.limit + 1,
     )
-    items, cursor = _page([(approval, approval.opened_at, approval.id) for approval in found], query.limit)
+    items, cursor = paging.page([(approval, approval.opened_at, approval.id) for approval in found], query.limit)
     page = schemas.ApprovalPage(items=[schemas.ApprovalView.model_validate(item) for item in items], next_cursor=cursor)
-    return respond(page, headers=_link(call, cursor))
+    return respond(page, headers=paging.link(call, cursor))
 
 
 async def get_approval(call: Call) -> Model:
@@ -202,7 +198,9 @@ ENDPOINTS: Sequence[Endpoint] = (
         problems=(404, 409, 413, 422),
     ),
     Endpoint("GET", "/v1/audit/head", "audit", audit_head, schemas.AuditHead),
+    *workflows.ENDPOINTS,
     *policies.ENDPOINTS,
+    *quarantine.ENDPOINTS,
     *people.ENDPOINTS,
 )
 
@@ -226,33 +224,3 @@ def _run_id(call: Call) -> str:
     if "\0" in text:  # Postgres takes none
         raise NotFound("run", repr(text))
     return text
-
-
-def _page(found: Sequence[tuple[Any, datetime, object]], limit: int) -> tuple[list[Any], str | None]:
-    """The items of one page out of one more than that, and the cursor to the next page if there is one."""
-    shown = found[:limit]
-    if len(found) <= limit:
-        return [item for item, _, _ in shown], None
-    _, at, id = shown[-1]
-    place = json.dumps([at.isoformat(), str(id)]).encode()
-    return [item for item, _, _ in shown], base64.urlsafe_b64encode(place).decode().rstrip("=")
-
-
-def _after(cursor: str | None, id: Any) -> tuple[datetime, Any] | None:
-    if cursor is None:
-        return None
-    try:
-        at, text = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        place = datetime.fromisoformat(at)
-        if place.tzinfo is None or "\0" in text:
-            raise ValueError("a cursor's time has a zone, and its id no NUL")
-        return place.astimezone(UTC), id(text)
-    except (TypeError, UnicodeError, OverflowError) as error:
-        raise ValueError("not a cursor") from error
-
-
-def _link(call: Call, cursor: str | None) -> dict[str, str] | None:
-    if cursor is None:
-        return None
-    url = call.request.url.include_query_params(cursor=cursor)
-    return {"Link": f'<{url.path}?{url.query}>; rel="next"'}

@@ -35,7 +35,7 @@ async def create_user(call: Call) -> Model | Response:
     """Make a user."""
     body: schemas.CreateUser = call.body
     async with _deps(call).pool.acquire() as conn:
-        user = await users.create(conn, _change(body.handle, body))
+        user = await users.create(conn, _change(body.handle, body), call.caller.actor)
     log.info("user.created", handle=user.handle, by=call.caller.actor)
     return respond(schemas.UserView.model_validate(user), 201, {"Location": f"/v1/users/{user.handle}"})
 
@@ -50,7 +50,7 @@ async def get_user(call: Call) -> Model:
 async def change_user(call: Call) -> Model:
     """Change a user. Who is disabled is signed out, cannot sign in, and their keys are refused."""
     async with _deps(call).pool.acquire() as conn:
-        user = await users.change(conn, _change(_name(call, "user"), call.body))
+        user = await users.change(conn, _change(_name(call, "user"), call.body), by=call.caller.actor)
     log.info("user.changed", handle=user.handle, by=call.caller.actor)
     return schemas.UserView.model_validate(user)
 
@@ -76,7 +76,7 @@ async def create_group(call: Call) -> Model | Response:
     """Make a group."""
     body: schemas.CreateGroup = call.body
     async with _deps(call).pool.acquire() as conn:
-        group = await groups.create(conn, body.name, frozenset(body.members))
+        group = await groups.create(conn, body.name, frozenset(body.members), call.caller.actor)
     log.info("group.created", group=group.name, by=call.caller.actor)
     return respond(schemas.GroupView.model_validate(group), 201, {"Location": f"/v1/groups/{group.name}"})
 
@@ -95,7 +95,7 @@ async def change_group(call: Call) -> Model:
     """Change who is in a group."""
     body: schemas.ChangeGroup = call.body
     async with _deps(call).pool.acquire() as conn:
-        group = await groups.change(conn, _name(call, "group"), frozenset(body.members))
+        group = await groups.change(conn, _name(call, "group"), frozenset(body.members), by=call.caller.actor)
     log.info("group.changed", group=group.name, by=call.caller.actor)
     return schemas.GroupView.model_validate(group)
 
@@ -103,7 +103,7 @@ async def change_group(call: Call) -> Model:
 async def delete_group(call: Call) -> Model:
     """Delete a group; its members stay."""
     async with _deps(call).pool.acquire() as conn:
-        group = await groups.delete(conn, _name(call, "group"))
+        group = await groups.delete(conn, _name(call, "group"), call.caller.actor)
     log.info("group.deleted", group=group.name, by=call.caller.actor)
     return schemas.GroupView.model_validate(group)
 
@@ -120,7 +120,7 @@ async def create_key(call: Call) -> Model:
     body: schemas.CreateKey = call.body
     lifetime = None if body.expires_in is None else timedelta(seconds=body.expires_in)
     async with _deps(call).pool.acquire() as conn:
-        key = await keys.create(conn, body.name, body.role, owner=body.owner, lifetime=lifetime)
+        key = await keys.create(conn, body.name, body.role, owner=body.owner, lifetime=lifetime, by=call.caller.actor)
     log.info("key.created", name=body.name, role=body.role, owner=body.owner, by=call.caller.actor)
     return schemas.NewKey(name=body.name, role=body.role, key=key)
 
@@ -128,7 +128,7 @@ async def create_key(call: Call) -> Model:
 async def revoke_key(call: Call) -> Model:
     """Revoke a key: its next request is refused. Again is no error."""
     async with _deps(call).pool.acquire() as conn:
-        key = await keys.revoke(conn, _name(call, "key"))
+        key = await keys.revoke(conn, _name(call, "key"), call.caller.actor)
     log.info("key.revoked", name=key.name, by=call.caller.actor)
     return _key(key)
 

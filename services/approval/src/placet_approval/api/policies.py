@@ -90,6 +90,7 @@ async def test_policy(call: Call) -> Model:
     async with of(call).deps.pool.acquire() as conn:
         found = await policies.test(conn, body.policy, body.limit)
     return schemas.PolicyReport(
+        tried=found.tried,
         differences=[
             schemas.Difference(
                 approval_id=each.approval.id,
@@ -101,8 +102,8 @@ async def test_policy(call: Call) -> Model:
                 kind=each.difference.kind,
                 why=each.difference.why,
             )
-            for each in found
-        ]
+            for each in found.otherwise
+        ],
     )
 
 

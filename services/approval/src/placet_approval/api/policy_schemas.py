@@ -133,8 +133,12 @@ class Difference(Model):
 
 
 class PolicyReport(Model):
-    """What a draft would have changed; first what it would have let through that a person rejected."""
+    """What a draft would have changed; first what it would have let through that a person rejected.
 
+    ``tried``: how many decided approvals there were to try it on.
+    """
+
+    tried: int
     differences: list[Difference]
 
 

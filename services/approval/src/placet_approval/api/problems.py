@@ -28,7 +28,8 @@ from placet_approval.domain import (
     RunDeleted,
     TermsChanged,
 )
-from placet_approval.identity import Forged, IdentityTaken, NameTaken, Refused, TooManyFailures, Unfit
+from placet_approval.identity import Forged, IdentityTaken, LastAdmin, NameTaken, Refused, TooManyFailures, Unfit
+from placet_approval.quarantined import AlreadyAsked, AlreadyReleased
 from placet_runtime.postgres import UNAVAILABLE
 
 log = structlog.get_logger()
@@ -38,6 +39,7 @@ _TYPES: dict[type[ApprovalError], tuple[str, int]] = {
     NameTaken: ("name-taken", 409),
     KeyNameTaken: ("name-taken", 409),
     IdentityTaken: ("identity-taken", 409),
+    LastAdmin: ("last-admin", 409),
     Unfit: ("invalid-request", 422),
     Forged: ("forged", 403),
     Refused: ("refused", 403),
@@ -52,6 +54,8 @@ _TYPES: dict[type[ApprovalError], tuple[str, int]] = {
     RunDeleted: ("run-deleted", 410),
     AlreadyEnded: ("already-ended", 409),
     KeyReused: ("idempotency-key-reused", 422),
+    AlreadyAsked: ("already-asked", 409),
+    AlreadyReleased: ("already-released", 409),
     Overloaded: ("overloaded", 503),
 }
 

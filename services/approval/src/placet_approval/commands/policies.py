@@ -9,7 +9,7 @@ import typer
 from placet_approval.commands.database import AsJson, DatabaseUrl, work
 
 if TYPE_CHECKING:
-    from placet_approval.handlers.policies import Replayed
+    from placet_approval.handlers.policies import Replay
     from placet_approval.policy.matching import DeploymentPolicy
     from placet_runtime.postgres import Connection
 
@@ -62,13 +62,13 @@ def try_policy(
 
     policy = _read(draft)
 
-    async def replay(conn: "Connection") -> "list[Replayed]":
+    async def replay(conn: "Connection") -> "Replay":
         try:
             return await policies.test(conn, policy, limit)
         except Unfit as error:
             raise Unfit(f"{draft}: {error}") from error
 
-    found = work(database_url, replay)
+    found = work(database_url, replay).otherwise
     for each in found:
         facts = {
             "kind": each.difference.kind,

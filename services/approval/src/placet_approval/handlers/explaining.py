@@ -7,10 +7,12 @@ from uuid import UUID
 from placet_approval.deps import Deps
 from placet_approval.domain import Approval, NotFound, Role
 from placet_approval.handlers.reading import complete
-from placet_approval.handlers.voting import look
+from placet_approval.handlers.voting import Facts, look
 from placet_approval.policy.authoriser import Allowed, authorise
-from placet_approval.store import approvals, moments
+from placet_approval.policy.people import DECIDING, Decider
+from placet_approval.store import approvals, identities, moments
 from placet_approval.store.moments import Coming
+from placet_runtime.postgres import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,40 @@ async def explain(deps: Deps, id: UUID, actor: str, roles: frozenset[Role], *, b
         NotFound: there is no such approval.
     """
     async with deps.outbox.transaction() as (conn, _):
-        found = await approvals.get(conn, [id])
-        if id not in found:
-            raise NotFound("approval", id)
-        [approval] = await complete(conn, found.values())
+        approval = await _approval(conn, id)
         facts = await look(deps, conn, [approval], [actor])
         coming = await moments.coming(conn, id)
     person = facts.people.get(actor)
     decider = facts.decider(actor, roles if person is None else person.roles, bootstrap=bootstrap)
-    handle = None if person is None else person.handle
+    return _judge(facts, approval, decider, coming)
+
+
+async def everybody(deps: Deps, id: UUID, *, limit: int) -> list[Explanation]:
+    """The same of users who have a role to decide with and are not disabled, by handle; so many users are looked at.
+
+    Raises:
+        NotFound: there is no such approval.
+    """
+    async with deps.outbox.transaction() as (conn, _):
+        approval = await _approval(conn, id)
+        users = await identities.every_user(conn, limit=limit)
+        actors = [user.actor for user in users if user.roles & DECIDING and not user.disabled]
+        facts = await look(deps, conn, [approval], actors)
+        coming = await moments.coming(conn, id)
+    deciders = [facts.decider(actor, facts.people[actor].roles) for actor in actors]
+    return [_judge(facts, approval, decider, coming) for decider in deciders]
+
+
+async def _approval(conn: Connection, id: UUID) -> Approval:
+    found = await approvals.get(conn, [id])
+    if id not in found:
+        raise NotFound("approval", id)
+    [approval] = await complete(conn, found.values())
+    return approval
+
+
+def _judge(facts: Facts, approval: Approval, decider: Decider, coming: Sequence[Coming]) -> Explanation:
+    actor, handle = decider.actor, None if decider.person is None else decider.person.handle
     if approval.status != "pending":
         why = f"it is {approval.status} by {approval.resolved_by}"
         return Explanation(approval, actor, handle, False, "already-resolved", why, None, ())

@@ -5,12 +5,12 @@ from collections.abc import Collection, Mapping
 from placet_approval import identity
 from placet_approval.domain import NotFound
 from placet_approval.identity import Group, NameTaken
-from placet_approval.store import identities
+from placet_approval.store import audit, identities
 from placet_runtime.postgres import Connection
 
 
-async def create(conn: Connection, name: str, members: frozenset[str]) -> Group:
-    """Make a group; its members are handles of users.
+async def create(conn: Connection, name: str, members: frozenset[str], by: str | None = None) -> Group:
+    """Make a group; its members are handles of users; ``by`` stands in the audit.
 
     Raises:
         NameTaken, Unfit: it cannot be.
@@ -18,6 +18,7 @@ async def create(conn: Connection, name: str, members: frozenset[str]) -> Group:
     """
     async with conn.transaction():
         await identities.lock(conn)
+        await audit.act(conn, by)
         if await identities.groups(conn, [identity.handle(name)]):
             raise NameTaken("group", name)
         await save(conn, {name: members})
@@ -31,6 +32,7 @@ async def change(
     *,
     add: Collection[str] = (),
     remove: Collection[str] = (),
+    by: str | None = None,
 ) -> Group:
     """Change who is in a group.
 
@@ -39,13 +41,14 @@ async def change(
     """
     async with conn.transaction():
         await identities.lock(conn)
+        await audit.act(conn, by)
         known = await _known(conn, name)
         chosen = (known.members if members is None else members).union(add).difference(remove)
         await save(conn, {name: chosen})
         return Group(name, chosen)
 
 
-async def delete(conn: Connection, name: str) -> Group:
+async def delete(conn: Connection, name: str, by: str | None = None) -> Group:
     """Delete a group; who asks for one of its members then asks for nobody.
 
     Raises:
@@ -53,6 +56,7 @@ async def delete(conn: Connection, name: str) -> Group:
     """
     async with conn.transaction():
         await identities.lock(conn)
+        await audit.act(conn, by)
         known = await _known(conn, name)
         await identities.drop_groups(conn, [name])
     return known

@@ -8,16 +8,24 @@ from datetime import timedelta
 from placet_approval.domain import Caller, KeyNameTaken, NotFound, Role
 from placet_approval.handlers.uses import Uses
 from placet_approval.identity import BOOTSTRAP, ApiKey, Unfit, within
-from placet_approval.store import identities, keys
+from placet_approval.store import audit, identities, keys
 from placet_runtime.postgres import Connection, Pool
 
 _PREFIX = "placet"
 
 
 async def create(
-    conn: Connection, name: str, role: Role, *, owner: str | None = None, lifetime: timedelta | None = None
+    conn: Connection,
+    name: str,
+    role: Role,
+    *,
+    owner: str | None = None,
+    lifetime: timedelta | None = None,
+    by: str | None = None,
 ) -> str:
     """Make a key; this is the only time that it is seen. Without a lifetime it is valid until it is revoked.
+
+    ``by`` stands in the audit.
 
     Raises:
         KeyNameTaken: the name was used before.
@@ -37,17 +45,21 @@ async def create(
         if not within(role, user.roles):
             raise Unfit(f"{owner} may not do what a key with the role {role!r} is for, and so the key could not")
     id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-    await keys.add(conn, id, _hash(secret), name, role, owner=owner, lifetime=lifetime)
+    async with conn.transaction():
+        await audit.act(conn, by)
+        await keys.add(conn, id, _hash(secret), name, role, owner=owner, lifetime=lifetime)
     return f"{_PREFIX}_{id}_{secret}"
 
 
-async def revoke(conn: Connection, name: str) -> ApiKey:
-    """Revoke a key: its next request is refused. Again is no error.
+async def revoke(conn: Connection, name: str, by: str | None = None) -> ApiKey:
+    """Revoke a key by its name or id: its next request is refused. Again is no error.
 
     Raises:
         NotFound: there never was one of that name.
     """
-    await keys.revoke(conn, name)
+    async with conn.transaction():
+        await audit.act(conn, by)
+        await keys.revoke(conn, name)
     if (key := await keys.get(conn, name)) is None:
         raise NotFound("key", name)
     return key

@@ -29,13 +29,17 @@ async def put_in_place(
     Raises:
         NotFound, AlreadyResolved: there is no such approval that is open.
         TermsChanged: it is at another revision than was shown.
-        Unfit: it does not name ``who``.
+        Unfit: it does not name ``who``, or with ``to`` it asks for more people than it names.
     """
     async with deps.outbox.transaction() as (conn, _):
         approval = await _open(conn, id, revision)
         if who not in names(approval.asked):
             raise Unfit(f"from: {who} is not named on approval {id}")
-        [changed] = await approvals.set_terms(conn, [(id, reassign(approval.asked, who, to), 1)])
+        try:
+            terms = reassign(approval.asked, who, to)
+        except ValueError:
+            raise Unfit(f"to: {to} is asked beside {who} already, and both are needed") from None
+        [changed] = await approvals.set_terms(conn, [(id, terms, 1)])
         await votes.changed(conn, [(id, "reassigned", by, f"{who} to {to}", comment)])
         [shown] = await complete(conn, [changed])
         await asking.follow(conn, [shown])

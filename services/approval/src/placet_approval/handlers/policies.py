@@ -11,16 +11,17 @@ from placet_approval.domain import NotFound, Past, PolicyChanged, StoredPolicy
 from placet_approval.identity import Unfit
 from placet_approval.policy import conditions
 from placet_approval.policy.authoriser import standing
-from placet_approval.policy.matching import DeploymentPolicy
+from placet_approval.policy.matching import DeploymentPolicy, approvers
 from placet_approval.policy.people import Decider, Person
 from placet_approval.policy.replay import ORDER, Difference, compare
-from placet_approval.policy.terms import Named, combine
+from placet_approval.policy.terms import Named, Terms, combine
 from placet_approval.policy.votes import Vote, tally
 from placet_approval.store import approvals, identities, policies, votes
-from placet_contracts.policies import AuthorPolicy
+from placet_contracts.policies import Approver, AuthorPolicy
 from placet_runtime.postgres import Connection
 
 What = Literal["create", "change", "delete"]
+About = tuple[str, int, str]  # workflow, version and gate of an approval
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,29 @@ class Replayed:
     difference: Difference
 
 
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How many approvals a draft was tried on, and those that would have gone otherwise, the worst first."""
+
+    tried: int
+    otherwise: Sequence[Replayed]
+
+
 async def listed(deps: Deps) -> list[StoredPolicy]:
     """Those in force."""
     async with deps.pool.acquire() as conn:
         return await policies.in_force(conn)
+
+
+async def ended(deps: Deps) -> list[StoredPolicy]:
+    """The last versions of those that are not in force any more."""
+    async with deps.pool.acquire() as conn:
+        return await policies.ended(conn)
+
+
+async def naming(deps: Deps, approver: Approver) -> list[StoredPolicy]:
+    """Those in force that ask this approver."""
+    return [each for each in await listed(deps) if approver in approvers(each.policy)]
 
 
 async def versions(deps: Deps, name: str) -> list[StoredPolicy]:
@@ -106,6 +126,19 @@ async def end(deps: Deps, name: str, by: str) -> StoredPolicy:
     return ended[0]
 
 
+async def ask(deps: Deps, draft: DeploymentPolicy, about: About, input: object) -> Terms:
+    """What would be asked with a draft in force on an approval for which the author asks nothing. Changes nothing.
+
+    Raises:
+        Unfit: it has a condition that can never be told.
+    """
+    check(draft)
+    named = [each.named for each in await listed(deps) if each.name != draft.name and each.policy.is_about(*about)]
+    if draft.is_about(*about):
+        named.append(Named(draft.name, 0, draft))
+    return combine(None, named, input)
+
+
 def check(draft: DeploymentPolicy) -> None:
     """Raises `Unfit` for a condition that can never be told."""
     named = [("approveWhen", draft.approve_when)]
@@ -118,8 +151,8 @@ def check(draft: DeploymentPolicy) -> None:
                 raise Unfit(f"{where}: {error}") from None
 
 
-async def test(conn: Connection, draft: DeploymentPolicy, limit: int) -> list[Replayed]:
-    """What a draft would have changed about the last ``limit`` decided approvals that it is about, the worst first.
+async def test(conn: Connection, draft: DeploymentPolicy, limit: int) -> Replay:
+    """What a draft would have changed about the last ``limit`` decided approvals that it is about.
 
     Raises:
         Unfit: it has a condition that can never be told.
@@ -145,7 +178,7 @@ async def test(conn: Connection, draft: DeploymentPolicy, limit: int) -> list[Re
         difference = compare(past.status, before, after, tally(after, again))
         if difference is not None:
             found.append(Replayed(past, difference))
-    return sorted(found, key=lambda each: ORDER.index(each.difference.kind))
+    return Replay(len(about), sorted(found, key=lambda each: ORDER.index(each.difference.kind)))
 
 
 def _is_about(named: Named, past: Past) -> bool:

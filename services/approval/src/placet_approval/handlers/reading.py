@@ -29,10 +29,18 @@ async def list_runs(
     parked: bool | None,
     after: tuple[datetime, str] | None,
     limit: int,
+    text: str | None = None,
 ) -> Sequence[Run]:
-    """A page of runs, the newest first, with their approvals."""
+    """A page of runs, the newest first, with their approvals.
+
+    ``text``: a run's id, or else a part of it or of who asked for it, looked for in the newest `runs.SEARCHED` alone.
+    """
     async with planned_for_values(deps.pool) as conn:
-        return await run_store.page(conn, workflow=workflow, status=status, parked=parked, after=after, limit=limit)
+        if text and (found := await run_store.get(conn, [text])):
+            return list(found.values()) if after is None else []
+        return await run_store.page(
+            conn, workflow=workflow, status=status, parked=parked, after=after, limit=limit, text=text or None
+        )
 
 
 async def get_approvals(deps: Deps, ids: Sequence[UUID]) -> list[Approval | ApprovalError]:

@@ -79,6 +79,27 @@ async def end_of(conn: Connection, handle: str) -> int:
     return await sessions.end_all(conn, [user.id])
 
 
+async def end_one(conn: Connection, handle: str, id: UUID) -> None:
+    """Sign a user out of one session.
+
+    Raises:
+        NotFound: there is no such user, or they have no such session.
+    """
+    user = await users.get(conn, handle)
+    if not await sessions.end_one(conn, user.id, id):
+        raise NotFound("session", id)
+
+
+async def end_others(conn: Connection, handle: str, kept: UUID) -> int:
+    """Sign a user out everywhere but there; of how many sessions.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    user = await users.get(conn, handle)
+    return await sessions.end_others(conn, user.id, kept)
+
+
 async def link(conn: Connection, handle: str) -> str:
     """The path of a new login link: for one use, within a quarter of an hour. Its token is behind ``#``.
 

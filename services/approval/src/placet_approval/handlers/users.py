@@ -9,8 +9,8 @@ from uuid_utils.compat import uuid7
 
 from placet_approval import identity
 from placet_approval.domain import NotFound
-from placet_approval.identity import Kind, Links, NameTaken, Unfit, User, UserChange
-from placet_approval.store import identities, sessions
+from placet_approval.identity import Kind, LastAdmin, Links, NameTaken, Unfit, User, UserChange
+from placet_approval.store import audit, identities, sessions
 from placet_runtime.postgres import Connection
 
 
@@ -26,29 +26,38 @@ async def get(conn: Connection, handle: str) -> User:
     return found[handle]
 
 
-async def create(conn: Connection, change: UserChange) -> User:
-    """Make a user.
+async def create(conn: Connection, change: UserChange, by: str | None = None) -> User:
+    """Make a user; ``by`` stands in the audit.
 
     Raises:
         NameTaken, IdentityTaken, Unfit: it cannot be.
     """
     async with conn.transaction():
         await identities.lock(conn)
+        await audit.act(conn, by)
         if await identities.users(conn, [identity.handle(change.handle)]):
             raise NameTaken("user", change.handle)
         await save(conn, [change])
         return await get(conn, change.handle)
 
 
-async def change(conn: Connection, change: UserChange, add: Links | None = None, remove: Links | None = None) -> User:
-    """Change a user that is there, and by what they are known.
+async def change(
+    conn: Connection,
+    change: UserChange,
+    add: Links | None = None,
+    remove: Links | None = None,
+    *,
+    by: str | None = None,
+) -> User:
+    """Change a user that is there, and by what they are known; ``by`` stands in the audit.
 
     Raises:
         NotFound: there is no such user, or what is to be removed.
-        IdentityTaken, Unfit: it cannot be.
+        IdentityTaken, LastAdmin, Unfit: it cannot be.
     """
     async with conn.transaction():
         await identities.lock(conn)
+        await audit.act(conn, by)
         known = await get(conn, change.handle)
         for kind, added, removed in _by_kind(add or Links(), remove or Links()):
             asked = getattr(change, kind)
@@ -64,7 +73,7 @@ async def save(conn: Connection, changes: Sequence[UserChange]) -> list[tuple[Us
     """Have users be what they are to be; those that change, before and after. In a transaction that has the lock.
 
     Raises:
-        IdentityTaken, Unfit: one cannot be.
+        IdentityTaken, LastAdmin, Unfit: one cannot be.
     """
     known = await identities.users(conn, [change.handle for change in changes])
     wanted = [(known.get(change.handle), _after(known.get(change.handle), change)) for change in changes]
@@ -72,6 +81,9 @@ async def save(conn: Connection, changes: Sequence[UserChange]) -> list[tuple[Us
     if not changed:
         return []
     await identities.put_users(conn, [after for _, after in changed])
+    stepped_down = [after.handle for before, after in changed if _is_admin(before) and not _is_admin(after)]
+    if stepped_down and not await identities.has_admin(conn):
+        raise LastAdmin(min(stepped_down))
     had = {link for before, _ in changed if before is not None for link in _links(before)}
     have = {link for _, after in changed for link in _links(after)}
     await identities.unlink(conn, [actor for actor, _, _ in had - have])  # before others get them
@@ -79,6 +91,10 @@ async def save(conn: Connection, changes: Sequence[UserChange]) -> list[tuple[Us
     if disabled := [after.id for _, after in changed if after.disabled]:
         await sessions.end_all(conn, disabled)
     return changed
+
+
+def _is_admin(user: User | None) -> bool:
+    return user is not None and "admin" in user.roles and not user.disabled
 
 
 def _after(before: User | None, change: UserChange) -> User:

@@ -47,6 +47,13 @@ async def get_workflow(deps: Deps, name: str) -> Workflow:
     return found[0]
 
 
+async def list_known(deps: Deps, name: str | None = None) -> list[Workflow]:
+    """Those that anybody has ever served, or one of them, by name. Their runs are not counted, as that takes longer."""
+    async with planned_for_values(deps.pool) as conn:
+        versions = await store.versions(conn, SILENT_AFTER, name)
+    return [_workflow(each, versions[each], {}, has_runs=False) for each in sorted(versions)]
+
+
 async def _read(conn: Connection, name: str | None) -> list[Workflow]:
     versions = await store.versions(conn, SILENT_AFTER, name)
     counts = await store.open_runs(conn, name)

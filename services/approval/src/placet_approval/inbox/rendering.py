@@ -45,6 +45,7 @@ _ENVIRONMENT.filters |= {
     "parsed": words.parsed,
     "who": words.who,
     "span": words.span,
+    "lasted": words.lasted,
     "iso": words.iso,
     "utc": words.utc,
     "needed": words.needed,

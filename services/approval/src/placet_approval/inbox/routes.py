@@ -7,7 +7,7 @@ from starlette.staticfiles import StaticFiles
 
 from placet_approval.inbox import live, sign_in
 from placet_approval.inbox.rendering import HEADERS
-from placet_approval.inbox.views import approvals, deciding
+from placet_approval.inbox.views import approvals, deciding, quarantine, runs, settings, starting, workflows
 
 
 async def home(request: Request) -> Response:
@@ -19,6 +19,11 @@ ROUTES: list[BaseRoute] = [
     Route("/", home, methods=["GET"]),
     *approvals.ROUTES,
     *deciding.ROUTES,
+    *starting.ROUTES,
+    *runs.ROUTES,
+    *workflows.ROUTES,
+    *quarantine.ROUTES,
+    *settings.ROUTES,
     *live.ROUTES,
     *sign_in.ROUTES,
     Mount("/static", StaticFiles(packages=[("placet_approval.inbox", "static")])),

@@ -61,6 +61,13 @@ def span(seconds: float) -> str:
     return " ".join(filter(None, parts))
 
 
+def lasted(seconds: float) -> str:
+    """A span of time as exactly as it is of use: "0.3 ms", "4.21 s", "2 h 5 min"."""
+    if seconds < 0.01:
+        return f"{max(0.0, seconds) * 1000:.2g} ms"
+    return f"{seconds:.3g} s" if 1 <= seconds < 60 else span(seconds)
+
+
 def iso(at: datetime) -> str:
     """As machines read it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from placet_contracts.base import Model
 from placet_contracts.events import GateName, Version, WorkflowName
-from placet_contracts.policies import Policy
+from placet_contracts.policies import Approver, Policy
 
 PolicyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 
@@ -17,6 +17,12 @@ class Match(Model, extra="forbid"):
     workflow: WorkflowName | None = None
     version: Version | None = None
     gate: GateName | None = None
+
+
+def approvers(policy: Policy) -> set[Approver]:
+    """Everybody whom a policy names, at once or in time."""
+    named = {approver for stage in policy.stages for quorum in stage.quorums for approver in quorum.approvers}
+    return named | {approver for escalation in policy.escalations for approver in escalation.to}
 
 
 class DeploymentPolicy(Policy):

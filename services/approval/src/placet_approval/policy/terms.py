@@ -89,7 +89,11 @@ def combine(author: AuthorPolicy | None, deployment: Sequence[Named], input: obj
 
 
 def reassign(terms: Terms, who: Approver, to: Approver) -> Terms:
-    """The terms with ``to`` in the place of ``who``, wherever that is named."""
+    """The terms with ``to`` in the place of ``who``, wherever that is named.
+
+    Raises:
+        ValueError: ``to`` is named there already, and more different people are asked for than are left.
+    """
 
     def swap(approvers: tuple[Approver, ...]) -> tuple[Approver, ...]:
         return tuple(dict.fromkeys(to if approver == who else approver for approver in approvers))
@@ -100,7 +104,7 @@ def reassign(terms: Terms, who: Approver, to: Approver) -> Terms:
             stage.model_copy(
                 update={
                     "quorums": tuple(
-                        quorum.model_copy(update={"approvers": swap(quorum.approvers)}) for quorum in stage.quorums
+                        Quorum(approvers=swap(quorum.approvers), required=quorum.required) for quorum in stage.quorums
                     )
                 }
             )

@@ -16,7 +16,8 @@ OPENED = "json_build_object('kind', 'opened', 'approval', id, 'digest', digest)"
 RESOLVED = """json_build_object('kind', status, 'approval', id, 'run', run_id, 'gate', gate, 'digest', digest,
                                 'by', resolved_by, 'channel', channel, 'comment', comment)"""
 
-BY = "'db:' || session_user"  # of what those change who may write here
+# Whoever acts in this transaction (`act`); else, of what those change who may write here, their role in the database.
+BY = "coalesce(nullif(current_setting('placet.actor', true), ''), 'db:' || session_user)"
 
 
 def noted(entries: str) -> str:
@@ -24,6 +25,11 @@ def noted(entries: str) -> str:
     return f"""noted AS (
             INSERT INTO audit (entries)
             SELECT json_strip_nulls(json_agg(e.entry)) FROM ({entries}) AS e (entry) HAVING count(*) > 0)"""
+
+
+async def act(conn: Connection, actor: str | None) -> None:
+    """Have what the transaction notes be this actor's, until it ends; ``None``: the database role's."""
+    await conn.execute("SELECT set_config('placet.actor', $1, true)", actor or "")
 
 
 async def lock(conn: Connection) -> bool:

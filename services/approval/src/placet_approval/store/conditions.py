@@ -1,14 +1,15 @@
 """The conditions of a page: only those that are asked for stand in the statement, so that its plan can use an index."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
 class Conditions:
-    """A WHERE clause as it grows, and the values of its parameters."""
+    """A WHERE clause as it grows, and the values of its parameters; ``values``: those of what stands before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, values: Sequence[Any] = ()) -> None:
         self._conditions: list[str] = []
-        self.values: list[Any] = []
+        self.values: list[Any] = list(values)
 
     def add(self, condition: str, *values: Any) -> None:
         """One more condition; each ``{}`` in it stands for a value."""

@@ -9,6 +9,7 @@ import asyncpg
 from placet_approval.domain import Person
 from placet_approval.identity import Group, IdentityTaken, Kind, User, canonical
 from placet_approval.store import audit
+from placet_approval.store.conditions import Conditions
 from placet_runtime.postgres import Connection, columns
 
 _OF_KIND = "ARRAY(SELECT i.actor FROM identities AS i WHERE i.user_id = u.id AND i.kind = '{}')"
@@ -96,12 +97,34 @@ async def users(conn: Connection, handles: Collection[str]) -> dict[str, User]:
     return {row["handle"]: _user(row) for row in rows}
 
 
-async def every_user(conn: Connection, *, after: str = "", limit: int | None = None) -> list[User]:
-    """Users in the order of their handles, from behind one of them on."""
+async def every_user(
+    conn: Connection, *, after: str = "", limit: int | None = None, search: str | None = None
+) -> list[User]:
+    """Users in the order of their handles, from behind one of them on.
+
+    With ``search``, those whose handle, name, address, or another string by which they are known contains it.
+    """
+    conditions = Conditions()
+    conditions.add("u.handle > {}", after)
+    if search is not None:
+        conditions.add(
+            """(strpos(lower(u.name), lower({})) > 0 OR EXISTS (
+                SELECT FROM identities AS i WHERE i.user_id = u.id AND strpos(lower(i.actor), lower({})) > 0))""",
+            search,
+            search,
+        )
+    most = "ALL" if limit is None else int(limit)
     rows = await conn.fetch(
-        f"SELECT {_USER} FROM users AS u WHERE u.handle > $1 ORDER BY u.handle LIMIT $2", after, limit
+        f"SELECT {_USER} FROM users AS u {conditions.where} ORDER BY u.handle LIMIT {most}", *conditions.values
     )
     return [_user(row) for row in rows]
+
+
+async def has_admin(conn: Connection) -> bool:
+    """Whether there is an admin who is not disabled."""
+    return bool(
+        await conn.fetchval("SELECT EXISTS (SELECT FROM users WHERE 'admin' = ANY (roles) AND disabled_at IS NULL)")
+    )
 
 
 async def put_users(conn: Connection, users: Sequence[User]) -> None:

@@ -77,6 +77,18 @@ async def every(conn: Connection) -> list[ApiKey]:
     return [ApiKey(**row) for row in rows]
 
 
+async def owned(conn: Connection, handle: str) -> list[ApiKey]:
+    """The keys that a user owns, the oldest first."""
+    rows = await conn.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM users AS u JOIN api_keys AS k ON k.owner = u.id
+         WHERE u.handle = $1 ORDER BY k.created_at, k.id
+        """,
+        handle,
+    )
+    return [ApiKey(**row) for row in rows]
+
+
 async def get(conn: Connection, name_or_id: str) -> ApiKey | None:
     """A key, also one that is not valid any more."""
     row = await conn.fetchrow(

@@ -25,6 +25,18 @@ async def in_force(conn: Connection) -> list[StoredPolicy]:
     return [_policy(row) for row in rows]
 
 
+async def ended(conn: Connection) -> list[StoredPolicy]:
+    """The last versions of those that are not in force any more, by name."""
+    rows = await conn.fetch(
+        f"""
+        SELECT DISTINCT ON (p.name) {_COLUMNS} FROM policies AS p
+         WHERE NOT EXISTS (SELECT FROM policies AS o WHERE o.name = p.name AND o.in_force)
+         ORDER BY p.name, p.version DESC LIMIT 1000
+        """
+    )
+    return [_policy(row) for row in rows]
+
+
 async def versions(conn: Connection, name: str) -> list[StoredPolicy]:
     """All versions of one, the newest first."""
     rows = await conn.fetch(

@@ -17,12 +17,17 @@ from placet_runtime.postgres import Connection, columns
 _COLUMNS = """r.id, r.workflow, r.version, r.status, r.attempt, r.parked, r.gate, r.input, r.output, r.error,
               r.requested_by, r.cancelled_by, r.created_at, r.updated_at, r.ended_at"""
 
-_FULL = f"""{_COLUMNS}, asked.ids, asked.gates, asked.statuses
-         FROM runs AS r
+_SHOWN = f"{_COLUMNS}, asked.ids, asked.gates, asked.statuses"
+
+_ASKED = """
         CROSS JOIN LATERAL (SELECT array_agg(a.id ORDER BY a.opened_at, a.id) AS ids,
                                    array_agg(a.gate ORDER BY a.opened_at, a.id) AS gates,
                                    array_agg(a.status ORDER BY a.opened_at, a.id) AS statuses
                               FROM approvals AS a WHERE a.run_id = r.id) AS asked"""
+
+_FULL = f"{_SHOWN} FROM runs AS r {_ASKED}"
+
+SEARCHED = 10_000  # the newest runs, through which a text is looked for
 
 
 _NOTE_CANCELLED = audit.noted(
@@ -82,8 +87,12 @@ async def page(
     parked: bool | None,
     after: tuple[datetime, str] | None,
     limit: int,
+    text: str | None = None,
 ) -> list[Run]:
-    """The newest first, with their approvals, from behind a place on."""
+    """The newest first, with their approvals, from behind a place on.
+
+    ``text``: a part of the id or of the requester, looked for in the newest `SEARCHED` of those that else fit.
+    """
     conditions = Conditions()
     if status is not None:
         conditions.add("r.status = {}", status)
@@ -91,11 +100,17 @@ async def page(
         conditions.add("r.workflow = {}", workflow)
     if parked is not None:
         conditions.add("r.parked" if parked else "NOT r.parked")
+    source = "runs AS r"
+    if text is not None:
+        newest = f"SELECT r.* FROM runs AS r {conditions.where} ORDER BY r.created_at DESC, r.id DESC LIMIT {SEARCHED}"
+        source, conditions = f"({newest}) AS r", Conditions(conditions.values)
+        conditions.add("strpos(lower(r.id || chr(10) || coalesce(r.requested_by, '')), lower({})) > 0", text)
     if after is not None:
         conditions.add("(r.created_at, r.id) < ({}, {})", *after)
     rows = await conn.fetch(
         f"""
-        SELECT {_FULL}
+        SELECT {_SHOWN}
+          FROM {source} {_ASKED}
         {conditions.where}
          ORDER BY r.created_at DESC, r.id DESC LIMIT {int(limit)}
         """,

@@ -1,7 +1,7 @@
 """Statements on sessions, and on the links that begin one."""
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from placet_approval.domain import Caller
@@ -74,6 +74,41 @@ async def of_user(conn: Connection, handle: str, idle: timedelta) -> list[Sessio
 async def end(conn: Connection, hash: bytes) -> None:
     """End one session."""
     await conn.execute("DELETE FROM sessions WHERE hash = $1", hash)
+
+
+async def end_one(conn: Connection, user: UUID, id: UUID) -> bool:
+    """End one session of a user; false where they have no such."""
+    status = await conn.execute("DELETE FROM sessions WHERE id = $1 AND user_id = $2", id, user)
+    return bool(status == "DELETE 1")
+
+
+async def end_others(conn: Connection, user: UUID, kept: UUID) -> int:
+    """End all sessions of a user but one, and their unused links; how many."""
+    rows = await conn.fetch(
+        """
+        WITH links AS (DELETE FROM login_links WHERE user_id = $1)
+        DELETE FROM sessions WHERE user_id = $1 AND id <> $2 RETURNING id
+        """,
+        user,
+        kept,
+    )
+    return len(rows)
+
+
+async def last_seen(conn: Connection, users: Collection[UUID]) -> dict[UUID, datetime]:
+    """When each of these was last seen, to the minute, by the sessions that are left and by their keys."""
+    rows = await conn.fetch(
+        """
+        SELECT user_id, max(at) AS at
+          FROM (SELECT s.user_id, s.seen_at FROM sessions AS s WHERE s.user_id = ANY ($1::uuid[])
+                 UNION ALL
+                SELECT k.owner, k.last_used_at FROM api_keys AS k WHERE k.owner = ANY ($1::uuid[]))
+               AS seen (user_id, at)
+         WHERE at IS NOT NULL GROUP BY user_id
+        """,
+        list(users),
+    )
+    return {row["user_id"]: row["at"] for row in rows}
 
 
 async def end_all(conn: Connection, users: Collection[UUID]) -> int:

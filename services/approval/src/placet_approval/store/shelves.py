@@ -35,7 +35,7 @@ async def places(
         return []
     rows = await conn.fetch(
         f"""
-        SELECT found.at, found.id FROM ({" UNION ".join(sources)}) AS found
+        SELECT DISTINCT found.at, found.id FROM ({" UNION ALL ".join(sources)}) AS found
          ORDER BY {search.sorted("found.at", "found.id")} LIMIT {search.limit}
         """,
         *search.values,

@@ -7,6 +7,7 @@ import structlog
 
 from placet_executor.deps import Deps
 from placet_executor.handlers.changes import changed, hint_others, interrupted
+from placet_executor.handlers.serving import gone
 from placet_executor.store import runs, workers
 
 log = structlog.get_logger()
@@ -29,14 +30,17 @@ async def register(deps: Deps) -> None:
 
 async def forget(deps: Deps) -> None:
     """This worker goes."""
-    async with deps.outbox.transaction() as (conn, _):
+    async with deps.outbox.transaction() as (conn, emit):
         await workers.forget(conn, deps.worker)
+        emit(await gone(conn, [deps.worker]))
 
 
 async def reconcile(deps: Deps) -> None:
     """Free what dead or stalled workers held, and park what nobody serves."""
     async with deps.outbox.transaction() as (conn, emit):
-        for worker in await workers.forget_silent(conn, SILENT_AFTER):
+        if silent := await workers.forget_silent(conn, SILENT_AFTER):
+            emit(await gone(conn, silent))
+        for worker in silent:
             log.warning("worker.silent", worker=worker)
         reaped = await runs.reap(conn, _BATCH)
         emit(await interrupted(conn, reaped))

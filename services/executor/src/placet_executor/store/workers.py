@@ -1,9 +1,15 @@
 """Statements on live executors and what they serve."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from placet_runtime.postgres import Connection, columns
+
+
+async def now(conn: Connection) -> datetime:
+    """The time of this transaction."""
+    at: datetime = await conn.fetchval("SELECT now()")
+    return at
 
 
 async def register(conn: Connection, worker: str, served: Sequence[tuple[str, int]]) -> None:
