@@ -1,19 +1,21 @@
 """Every page of the inbox, as its routes tell: for everybody, on every screen, in light and dark."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from kit.axe import accessible
+from kit.chromium import Watch
 from kit.company import address, company_site, pages
 from kit.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PHONE = {"width": 360, "height": 740}
-DESK = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESK: ViewportSize = {"width": 1280, "height": 800}
 
 # What does not fit: elements that reach beyond the page, unless something around them scrolls by itself.
 TOO_WIDE = """() => {
@@ -32,22 +34,40 @@ async def company(postgres_url: str, browser: Browser) -> AsyncIterator[Site]:
         yield made
 
 
+@dataclass(frozen=True)
+class Looking:
+    """Pages that are looked at one after the other: of Ana, and of nobody."""
+
+    ana: tuple[Page, Watch]
+    nobody: tuple[Page, Watch]
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def looking(company: Site) -> Looking:
+    """One browser for all pages: what a page does wrong is told of while it is shown."""
+    return Looking(await company.watched("ana"), await company.watched())
+
+
 @pytest.mark.parametrize(("route", "example"), pages())
-async def test_a_page_is_for_everybody(company: Site, route: str, example: str) -> None:
+async def test_a_page_is_for_everybody(company: Site, looking: Looking, route: str, example: str) -> None:
     """It has no barrier in light and dark, fits a phone, has one heading of the first level, and asks nobody else."""
-    page, watch = await company.watched("ana")
-    watch.tolerated += ["status of 4"]  # pages that say what is wrong are pages, too
+    page, watch = looking.nobody if route.startswith("/sign-in") else looking.ana
+    watch.faults.clear()
+    watch.tolerated = ["status of 4"]  # pages that say what is wrong are pages, too
+    await page.emulate_media(color_scheme="light")
+    await page.set_viewport_size(DESK)
     await page.goto(await address(company.placet.running, route, example))
-    await settled(page)
 
     await expect(page.locator("h1")).to_have_count(1)
+    await settled(page)
     await accessible(page)
     await page.emulate_media(color_scheme="dark")
-    await accessible(page)
     await page.set_viewport_size(PHONE)
+    await settled(page)
     assert await page.evaluate(TOO_WIDE) == []
     assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     await accessible(page)
+    watch.check()
 
 
 async def settled(page: Page) -> None:
