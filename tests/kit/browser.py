@@ -38,8 +38,8 @@ class Browser:
         assert answer.status_code == status, answer.text
         return Markup(answer.text)
 
-    async def send(self, path: str, status: int = 303, /, **form: str | list[str]) -> Markup:
-        """Send a form of a page of this session; the page that comes of it, and what that says first."""
+    async def submit(self, path: str, status: int = 303, /, **form: str | list[str]) -> Markup:
+        """Send what a form of this session would; the page that comes of it."""
         data = {"token": await self.token(), **form}
         answer = await self.http.post(path, data=data, headers={"Origin": self.origin})
         assert answer.status_code == status, answer.text
@@ -104,10 +104,12 @@ async def browser(running: Deployment, origin: str = LOCAL, agent: str = "Firefo
 
 
 @asynccontextmanager
-async def signed_in(running: Deployment, handle: str, origin: str = LOCAL) -> AsyncIterator[Browser]:
+async def signed_in(
+    running: Deployment, handle: str, origin: str = LOCAL, agent: str = "Firefox"
+) -> AsyncIterator[Browser]:
     """The browser of somebody who is known."""
     async with running.connection() as conn:
         link = await sessions.link(conn, handle)
-    async with browser(running, origin) as made:
+    async with browser(running, origin, agent) as made:
         assert (await made.use(link)).status_code == 303
         yield made

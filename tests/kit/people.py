@@ -4,10 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-from kit.browser import Browser, browser
 from kit.product import Product
 from placet_approval.domain import Role
-from placet_approval.handlers import groups, keys, sessions, users
+from placet_approval.handlers import groups, keys, users
 from placet_approval.identity import UserChange
 from placet_approval.store import identities
 
@@ -31,13 +30,3 @@ async def somebody(placet: Product, handle: str, *groups: str, role: Role = "app
     [key] = await know(placet, handle, *groups, role=role)
     async with placet.running.http(key) as http:
         yield Product(placet.running, http)
-
-
-@asynccontextmanager
-async def signed_in(placet: Product, handle: str, agent: str = "Firefox") -> AsyncIterator[Browser]:
-    """A browser of somebody who is known, and has used a login link."""
-    async with placet.running.connection() as conn:
-        path = await sessions.link(conn, handle)
-    async with browser(placet.running, agent=agent) as made:
-        assert (await made.use(path)).status_code == 303
-        yield made

@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from kit import office as kit
-from kit.browser import Browser
+from kit.browser import Browser, signed_in
 from kit.office import Office
-from kit.people import signed_in
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -19,12 +18,12 @@ async def office(postgres_url: str, amqp_url: str) -> AsyncIterator[Office]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def eve(office: Office) -> AsyncIterator[Browser]:
     """An admin's browser."""
-    async with signed_in(office.placet, "eve") as made:
+    async with signed_in(office.placet.running, "eve") as made:
         yield made
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def ana(office: Office) -> AsyncIterator[Browser]:
     """An approver's browser."""
-    async with signed_in(office.placet, "ana") as made:
+    async with signed_in(office.placet.running, "ana") as made:
         yield made

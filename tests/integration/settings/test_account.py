@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from structlog.testing import capture_logs
 
-from kit.browser import Browser
+from kit.browser import Browser, signed_in
 from kit.office import Office
-from kit.people import know, signed_in
+from kit.people import know
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,10 +28,10 @@ async def test_one_session_or_all_others_end(office: Office) -> None:
     """And the one that ends them goes on."""
     await know(office.placet, "sam")
     async with (
-        signed_in(office.placet, "sam", FIREFOX) as laptop,
-        signed_in(office.placet, "sam", "phone") as phone,
-        signed_in(office.placet, "sam", "tablet") as tablet,
-        signed_in(office.placet, "sam", "kiosk") as kiosk,
+        signed_in(office.placet.running, "sam", agent=FIREFOX) as laptop,
+        signed_in(office.placet.running, "sam", agent="phone") as phone,
+        signed_in(office.placet.running, "sam", agent="tablet") as tablet,
+        signed_in(office.placet.running, "sam", agent="kiosk") as kiosk,
     ):
         page = await laptop.page("/settings")
         assert "Firefox 141 on Linux this one" in page.text
@@ -41,12 +41,12 @@ async def test_one_session_or_all_others_end(office: Office) -> None:
             r"tablet.*?name=\"session\" value=\"([^\"]+)\"", (await laptop.get("/settings")).text, re.S
         )
         assert tablet_row is not None
-        page = await laptop.send("/settings/sessions", session=tablet_row[1])
+        page = await laptop.submit("/settings/sessions", session=tablet_row[1])
         assert page.one("div", role="status", class_="good").text == "That browser is signed out."
         assert (await tablet.get("/settings")).status_code == 303
         assert (await phone.get("/settings")).status_code == 200
 
-        page = await laptop.send("/settings/sessions", others="yes")
+        page = await laptop.submit("/settings/sessions", others="yes")
         assert "signed out everywhere else" in page.text
         for each in (phone, kiosk):
             assert (await each.get("/settings")).status_code == 303
@@ -56,11 +56,11 @@ async def test_one_session_or_all_others_end(office: Office) -> None:
 @pytest.mark.parametrize("session", ["", "x", "01900000-0000-7000-8000-000000000000"])
 async def test_a_session_that_is_not_ones_own_does_not_end(office: Office, ana: Browser, session: str) -> None:
     """Whether there is none, or it is somebody else's."""
-    await ana.send("/settings/sessions", 404, session=session)
+    await ana.submit("/settings/sessions", 404, session=session)
 
-    async with signed_in(office.placet, "bo") as bo:
+    async with signed_in(office.placet.running, "bo") as bo:
         theirs = (await bo.get("/v1/me")).json()["session"]
-        await ana.send("/settings/sessions", 404, session=theirs)
+        await ana.submit("/settings/sessions", 404, session=theirs)
         assert (await bo.get("/settings")).status_code == 200
 
 
@@ -68,10 +68,10 @@ async def test_somebody_stands_in_and_does_no_more(office: Office) -> None:
     """Both see it; whoever is away can end it, and whoever stands in cannot."""
     await know(office.placet, "away")
     await know(office.placet, "here")
-    async with signed_in(office.placet, "away") as away, signed_in(office.placet, "here") as here:
+    async with signed_in(office.placet.running, "away") as away, signed_in(office.placet.running, "here") as here:
         assert "Nobody stands in for you" in (await away.page("/settings/away")).text
         with capture_logs() as logs:
-            page = await away.send(
+            page = await away.submit(
                 "/settings/away",
                 delegate="here",
                 starts="2026-01-01T09:00",
@@ -95,12 +95,12 @@ async def test_somebody_stands_in_and_does_no_more(office: Office) -> None:
         assert f"/settings/away/{made['id']}/end" not in [
             form["action"] for form in theirs.of("form") if "action" in form.attributes
         ]
-        await here.send(f"/settings/away/{made['id']}/end", 403)
+        await here.submit(f"/settings/away/{made['id']}/end", 403)
 
-        page = await away.send(f"/settings/away/{made['id']}/end")
+        page = await away.submit(f"/settings/away/{made['id']}/end")
         assert "That has ended." in page.text
         assert "Nobody stands in for you" in page.text
-        await away.send(f"/settings/away/{made['id']}/end", 404)
+        await away.submit(f"/settings/away/{made['id']}/end", 404)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_what_does_not_fit_is_said_beside_its_field(
     """And what was typed stays there; nothing is changed."""
     sent = {"delegate": "bo", "starts": "2026-01-01T09:00", "ends": "2026-01-02T09:00", "zone": "UTC", **form}
 
-    page = await ana.send("/settings/away", 422, **sent)
+    page = await ana.submit("/settings/away", 422, **sent)
 
     assert page.errors == {field: why}
     assert {name: page.value(name) for name in sent} == sent
@@ -137,10 +137,10 @@ async def test_only_admins_speak_for_others(office: Office, ana: Browser, eve: B
     """An approver's form has no field for it, and what is sent all the same is refused."""
     times = {"starts": "2026-01-01T09:00", "ends": "2036-01-02T09:00"}
     assert not (await ana.page("/settings/away")).of("input", name="principal")
-    refused = await ana.send("/settings/away", 403, principal="cy", delegate="ana", **times)
+    refused = await ana.submit("/settings/away", 403, principal="cy", delegate="ana", **times)
     assert "nly user:cy themselves" in refused.text
 
-    page = await eve.send("/settings/away", principal="cy", delegate="bo", **times)
+    page = await eve.submit("/settings/away", principal="cy", delegate="bo", **times)
 
     assert "Of everybody else" in page.text
     [row] = [each for each in page.of("tr") if each.text.startswith("cy")]
@@ -151,7 +151,7 @@ async def test_only_admins_speak_for_others(office: Office, ana: Browser, eve: B
 async def test_a_viewer_only_looks(office: Office) -> None:
     """Who cannot decide has no form to have somebody stand in."""
     await know(office.placet, "vic", role="viewer")
-    async with signed_in(office.placet, "vic") as vic:
+    async with signed_in(office.placet.running, "vic") as vic:
         page = await vic.page("/settings/away")
 
     assert not page.of("form", action="/settings/away")

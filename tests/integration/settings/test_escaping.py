@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from kit.browser import Browser
+from kit.browser import Browser, signed_in
 from kit.markup import Markup
 from kit.office import Office
-from kit.people import know, signed_in
+from kit.people import know
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -29,11 +29,11 @@ async def test_names_are_text(office: Office, eve: Browser, text: str) -> None:
     """A user's name and alias, a browser's name, a key's: on every page that shows them."""
     handle = f"x{CORPUS.index(text)}"
     await know(office.placet, handle)
-    await eve.send(f"/settings/users/{handle}", name=text, roles=["approver"])
-    await eve.send(f"/settings/users/{handle}/links", do="link", kind="aliases", value=f"{handle} {text}")
-    made = await eve.send("/settings/new-key", 200, name=f"{handle} {text}", role="viewer", owner=handle, days="")
+    await eve.submit(f"/settings/users/{handle}", name=text, roles=["approver"])
+    await eve.submit(f"/settings/users/{handle}/links", do="link", kind="aliases", value=f"{handle} {text}")
+    made = await eve.submit("/settings/new-key", 200, name=f"{handle} {text}", role="viewer", owner=handle, days="")
     await office.placet.http.patch("/v1/groups/legal", json={"members": [handle]})
-    async with signed_in(office.placet, handle, agent=f"Mozilla {text}") as theirs:
+    async with signed_in(office.placet.running, handle, agent=f"Mozilla {text}") as theirs:
         pages = [
             made,
             await theirs.page("/settings"),
@@ -58,13 +58,13 @@ async def test_names_are_text(office: Office, eve: Browser, text: str) -> None:
 async def test_what_did_not_fit_is_text(eve: Browser, text: str) -> None:
     """In its field again, beside what is said of it, and in the search."""
     pages = [
-        (await eve.send("/settings/new-user", 422, handle=text), "handle"),
-        (await eve.send("/settings/groups", 422, name=text), "name"),
-        (await eve.send("/settings/users/ana/links", 422, do="link", kind="slack", value=text), "value"),
-        (await eve.send("/settings/new-key", 422, name="n", role=text, owner=text), "owner"),
-        (await eve.send("/settings/new-policy", 422, policy=text, version=text), "policy"),
-        (await eve.send("/settings/policy-tests", 422, policy="{}", input=text, workflow=text), "input"),
-        (await eve.send("/settings/away", 422, delegate=text, starts=text, ends=text, zone=text), "delegate"),
+        (await eve.submit("/settings/new-user", 422, handle=text), "handle"),
+        (await eve.submit("/settings/groups", 422, name=text), "name"),
+        (await eve.submit("/settings/users/ana/links", 422, do="link", kind="slack", value=text), "value"),
+        (await eve.submit("/settings/new-key", 422, name="n", role=text, owner=text), "owner"),
+        (await eve.submit("/settings/new-policy", 422, policy=text, version=text), "policy"),
+        (await eve.submit("/settings/policy-tests", 422, policy="{}", input=text, workflow=text), "input"),
+        (await eve.submit("/settings/away", 422, delegate=text, starts=text, ends=text, zone=text), "delegate"),
     ]
 
     for page, field in pages:
@@ -85,16 +85,16 @@ async def test_a_policys_text_is_text(eve: Browser, text: str) -> None:
     second = {"name": name, "stages": [{"name": f"two {text}", "quorums": quorums}]}
 
     pages = [
-        await eve.send("/settings/new-policy", policy=json.dumps(first), version="0"),
+        await eve.submit("/settings/new-policy", policy=json.dumps(first), version="0"),
         await eve.page("/settings/policies"),
         await eve.page(f"/settings/policies/{name}/edit"),
         await eve.page(f"/settings/policies/{name}/end"),
-        await eve.send(
+        await eve.submit(
             "/settings/policy-tests", 200, policy=json.dumps(first), input=json.dumps({"a": text}), workflow=text
         ),
-        await eve.send(f"/settings/policies/{name}/edit", policy=json.dumps(second), version="1"),
+        await eve.submit(f"/settings/policies/{name}/edit", policy=json.dumps(second), version="1"),
     ]
-    await eve.send(f"/settings/policies/{name}/end")
+    await eve.submit(f"/settings/policies/{name}/end")
 
     for page in pages:
         assert list(page.handlers) == []

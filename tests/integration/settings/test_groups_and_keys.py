@@ -24,22 +24,22 @@ async def key(office: Office, name: str) -> dict[str, Any]:
 
 async def test_a_group_from_its_making_to_its_end(office: Office, eve: Browser) -> None:
     """Made, filled, emptied, deleted; its members stay."""
-    page = await eve.send("/settings/groups", name="treasury")
+    page = await eve.submit("/settings/groups", name="treasury")
     assert "Nobody is in it" in page.text
 
-    page = await eve.send("/settings/groups/treasury", do="add", members="ana, user:bo")
+    page = await eve.submit("/settings/groups/treasury", do="add", members="ana, user:bo")
     assert "ana, bo added to treasury." in page.text
     assert await members(office, "treasury") == ["ana", "bo"]
     [row] = [each for each in (await eve.page("/settings/groups")).of("tr") if each.text.startswith("treasury")]
     assert row.text == "treasury 2 ana, bo"
 
-    await eve.send("/settings/groups/treasury", do="remove", members="bo")
+    await eve.submit("/settings/groups/treasury", do="remove", members="bo")
     assert await members(office, "treasury") == ["ana"]
 
     asked = await eve.page("/settings/groups/treasury/delete")
     assert "Its members stay" in asked.text
     assert await members(office, "treasury") == ["ana"]
-    page = await eve.send("/settings/groups/treasury/delete")
+    page = await eve.submit("/settings/groups/treasury/delete")
     assert "The group treasury is deleted." in page.text
     assert (await eve.get("/settings/groups/treasury")).status_code == 404
 
@@ -47,7 +47,7 @@ async def test_a_group_from_its_making_to_its_end(office: Office, eve: Browser) 
 @pytest.mark.parametrize(("name", "why"), [("finance", "There is a group 'finance' already."), ("a b", "is no name")])
 async def test_a_group_that_cannot_be_is_said(eve: Browser, name: str, why: str) -> None:
     """Beside the field, with what was typed."""
-    page = await eve.send("/settings/groups", 422, name=name)
+    page = await eve.submit("/settings/groups", 422, name=name)
 
     assert why in page.errors["name"]
     assert page.value("name") == name
@@ -55,16 +55,16 @@ async def test_a_group_that_cannot_be_is_said(eve: Browser, name: str, why: str)
 
 async def test_members_that_are_not_there_are_said(office: Office, eve: Browser) -> None:
     """And none of the others is added."""
-    page = await eve.send("/settings/groups/legal", 422, do="add", members="ana nobody")
+    page = await eve.submit("/settings/groups/legal", 422, do="add", members="ana nobody")
 
     assert page.errors == {"members": "There is no user nobody."}
     assert "ana" not in await members(office, "legal")
-    assert (await eve.send("/settings/groups/legal", 422, do="add", members=" ")).errors.keys() == {"members"}
+    assert (await eve.submit("/settings/groups/legal", 422, do="add", members=" ")).errors.keys() == {"members"}
 
 
 async def test_deleting_a_group_names_the_policies_that_ask_it(office: Office, eve: Browser) -> None:
     """At once, or in time."""
-    await eve.send("/settings/groups", name="named")
+    await eve.submit("/settings/groups", name="named")
     asks = {"stages": [{"quorums": [{"approvers": ["group:named"]}]}]}
     escalates = {"escalations": [{"after": 60.0, "to": ["group:named"]}]}
     for policy in ({"name": "names-it", **asks}, {"name": "names-it-later", **escalates}, {"name": "does-not"}):
@@ -83,7 +83,7 @@ async def test_deleting_a_group_names_the_policies_that_ask_it(office: Office, e
 async def test_a_key_is_shown_once_and_works(office: Office, eve: Browser, capfd: pytest.CaptureFixture[str]) -> None:
     """In the answer alone: in no address, no later page, no log."""
     with capture_logs() as logs:
-        page = await eve.send("/settings/new-key", 200, name="shown-once", role="viewer", owner="ana", days="7")
+        page = await eve.submit("/settings/new-key", 200, name="shown-once", role="viewer", owner="ana", days="7")
     secret = page.one("pre", id="secret").text
 
     assert secret.startswith("placet_")
@@ -117,7 +117,7 @@ async def test_a_key_that_cannot_be_is_said(eve: Browser, form: dict[str, str], 
     """Beside the field, with what was typed; no key is made."""
     sent = {"name": "cannot-be", "role": "viewer", "owner": "", "days": "", **form}
 
-    page = await eve.send("/settings/new-key", 422, **sent)
+    page = await eve.submit("/settings/new-key", 422, **sent)
 
     assert list(page.errors) == [field]
     assert why.lower() in page.errors[field].lower()
@@ -129,7 +129,7 @@ async def test_a_key_that_cannot_be_is_said(eve: Browser, form: dict[str, str], 
 
 async def test_revoking_asks_first(office: Office, eve: Browser) -> None:
     """Revoked, its next request is refused, and it is among the others no more; by its id, as names may be anything."""
-    await eve.send("/settings/new-key", 200, name="a/b?c #d", role="viewer", owner="", days="")
+    await eve.submit("/settings/new-key", 200, name="a/b?c #d", role="viewer", owner="", days="")
     made = await key(office, "a/b?c #d")
     assert made["expiresAt"] is None
 
@@ -137,7 +137,7 @@ async def test_revoking_asks_first(office: Office, eve: Browser) -> None:
     assert "a/b?c #d" in asked.title
     assert (await key(office, "a/b?c #d"))["state"] == "valid"
 
-    page = await eve.send(f"/settings/keys/{made['id']}/revoke")
+    page = await eve.submit(f"/settings/keys/{made['id']}/revoke")
     assert "is revoked" in page.text
     assert "a/b?c #d" not in page.one("table").text
     assert (await key(office, "a/b?c #d"))["state"] == "revoked"

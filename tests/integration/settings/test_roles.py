@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from starlette.routing import Route
 
-from kit.browser import browser
+from kit.browser import browser, signed_in
 from kit.office import Office
-from kit.people import know, signed_in
+from kit.people import know
 from placet_approval.domain import Role
 from placet_approval.inbox.views.settings import ROUTES
 
@@ -45,7 +45,7 @@ async def test_every_route_with_every_role(office: Office, role: Role) -> None:
     handle = f"some-{role}"
     await know(office.placet, handle, role=role)
     before = await everything(office)
-    async with signed_in(office.placet, handle) as somebody:
+    async with signed_in(office.placet.running, handle) as somebody:
         token = await somebody.token()
         for method, path in operations():
             name, url = f"{method} {path}", address(path)
@@ -83,7 +83,7 @@ async def test_nobody_sees_nothing(office: Office) -> None:
 async def test_a_form_that_is_not_of_this_session_does_nothing(office: Office, token: str) -> None:
     """Whatever it is: 403."""
     before = await everything(office)
-    async with signed_in(office.placet, "eve") as eve:
+    async with signed_in(office.placet.running, "eve") as eve:
         for method, path in operations():
             if method == "POST":
                 assert (await eve.post(address(path), token=token)).status_code == 403, path
@@ -96,7 +96,7 @@ async def test_tabs_are_of_what_one_may_see(office: Office) -> None:
     """An approver's are the account and absences."""
 
     async def tabs(handle: str) -> list[str]:
-        async with signed_in(office.placet, handle) as somebody:
+        async with signed_in(office.placet.running, handle) as somebody:
             page = await somebody.page("/settings")
             [nav] = page.of("nav", **{"aria-label": "Settings"})
             return nav.text.split()

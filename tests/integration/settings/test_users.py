@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from kit.browser import Browser, browser
+from kit.browser import Browser, browser, signed_in
 from kit.office import Office
-from kit.people import know, signed_in
+from kit.people import know
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -19,7 +19,7 @@ async def user(office: Office, handle: str) -> dict[str, Any]:
 
 async def test_a_user_is_made(office: Office, eve: Browser) -> None:
     """With roles and addresses; the audit says who asked."""
-    page = await eve.send(
+    page = await eve.submit(
         "/settings/new-user",
         handle="new",
         name="New Person",
@@ -59,7 +59,7 @@ async def test_what_does_not_fit_is_said_beside_its_field(
     """And what was typed stays there, roles too."""
     sent = {"handle": "other", "name": "Other", "emails": "", **form}
 
-    page = await eve.send("/settings/new-user", 422, roles=["starter"], **sent)
+    page = await eve.submit("/settings/new-user", 422, roles=["starter"], **sent)
 
     assert list(page.errors) == [field]
     assert why in page.errors[field]
@@ -88,12 +88,12 @@ async def test_name_and_roles_change(office: Office, eve: Browser) -> None:
     """Roles that are not there are none."""
     await know(office.placet, "ren")
 
-    page = await eve.send("/settings/users/ren", name="Ren Two", roles=["viewer", "root"])
+    page = await eve.submit("/settings/users/ren", name="Ren Two", roles=["viewer", "root"])
 
     assert page.title == "Ren Two"
     assert (await user(office, "ren"))["roles"] == ["viewer"]
-    assert (await eve.send("/settings/users/ren", 422, name=" ")).errors.keys() == {"name"}
-    await eve.send("/settings/users/nobody", 404, name="x")
+    assert (await eve.submit("/settings/users/ren", 422, name=" ")).errors.keys() == {"name"}
+    await eve.submit("/settings/users/nobody", 404, name="x")
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,13 @@ async def test_what_somebody_is_known_by_is_linked_and_taken_away(
     await know(office.placet, handle)
     before = (await user(office, handle))[field]
 
-    page = await eve.send(f"/settings/users/{handle}/links", do="link", kind=kind, value=value)
+    page = await eve.submit(f"/settings/users/{handle}/links", do="link", kind=kind, value=value)
     assert value in page.text
     assert value in (await user(office, handle))[field]
 
-    await eve.send(f"/settings/users/{handle}/links", do="unlink", kind=kind, value=value)
+    await eve.submit(f"/settings/users/{handle}/links", do="unlink", kind=kind, value=value)
     assert (await user(office, handle))[field] == before
-    await eve.send(f"/settings/users/{handle}/links", 404, do="unlink", kind=kind, value=value)
+    await eve.submit(f"/settings/users/{handle}/links", 404, do="unlink", kind=kind, value=value)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ async def test_what_somebody_is_known_by_is_linked_and_taken_away(
 )
 async def test_what_cannot_be_linked_is_said(eve: Browser, kind: str, value: str, why: str) -> None:
     """Beside the field."""
-    page = await eve.send("/settings/users/ana/links", 422, do="link", kind=kind, value=value)
+    page = await eve.submit("/settings/users/ana/links", 422, do="link", kind=kind, value=value)
 
     assert why in page.errors["value"]
     assert page.one("input", id="value")["value"] == value
@@ -144,12 +144,12 @@ async def test_groups_of_a_user(office: Office, eve: Browser) -> None:
     """Joined and left."""
     await know(office.placet, "gus")
 
-    page = await eve.send("/settings/users/gus/groups", do="join", group="legal")
+    page = await eve.submit("/settings/users/gus/groups", do="join", group="legal")
     assert "gus joined legal." in page.text
     assert (await user(office, "gus"))["groups"] == ["legal"]
-    await eve.send("/settings/users/gus/groups", do="leave", group="legal")
+    await eve.submit("/settings/users/gus/groups", do="leave", group="legal")
     assert (await user(office, "gus"))["groups"] == []
-    await eve.send("/settings/users/gus/groups", 404, do="join", group="none")
+    await eve.submit("/settings/users/gus/groups", 404, do="join", group="none")
 
 
 async def test_a_login_link_is_shown_once_and_works(
@@ -158,7 +158,7 @@ async def test_a_login_link_is_shown_once_and_works(
     """In the answer alone: in no address, cookie or log."""
     await know(office.placet, "lin")
     with capture_logs() as logs:
-        page = await eve.send("/settings/users/lin/login-link", 200)
+        page = await eve.submit("/settings/users/lin/login-link", 200)
     link = page.one("pre", id="secret").text
     secret = link.partition("#")[2]
 
@@ -176,29 +176,32 @@ async def test_a_login_link_is_shown_once_and_works(
 async def test_disabling_asks_first_and_shuts_out(office: Office, eve: Browser) -> None:
     """The page says what comes of it, and changes nothing; enabling lets in again."""
     await know(office.placet, "dis")
-    async with signed_in(office.placet, "dis") as dis:
+    async with signed_in(office.placet.running, "dis") as dis:
         asked = await eve.page("/settings/users/dis/disable")
         assert "signed out everywhere at once" in asked.text
         assert (await dis.get("/settings")).status_code == 200
 
-        page = await eve.send("/settings/users/dis/disable")
+        page = await eve.submit("/settings/users/dis/disable")
         assert "disabled" in page.text
         assert (await dis.get("/settings")).status_code == 303
-    await eve.send("/settings/users/dis/login-link", 403)
+    await eve.submit("/settings/users/dis/login-link", 403)
 
-    await eve.send("/settings/users/dis/enable")
+    await eve.submit("/settings/users/dis/enable")
     assert not (await user(office, "dis"))["disabled"]
 
 
 async def test_sessions_of_a_user_end(office: Office, eve: Browser) -> None:
     """One of them, or all."""
     await know(office.placet, "ses")
-    async with signed_in(office.placet, "ses", "one") as one, signed_in(office.placet, "ses", "two") as two:
+    async with (
+        signed_in(office.placet.running, "ses", agent="one") as one,
+        signed_in(office.placet.running, "ses", agent="two") as two,
+    ):
         first = (await one.get("/v1/me")).json()["session"]
-        await eve.send("/settings/users/ses/sessions", session=first)
+        await eve.submit("/settings/users/ses/sessions", session=first)
         assert (await one.get("/settings")).status_code == 303
         assert (await two.get("/settings")).status_code == 200
-        assert "signed out everywhere" in (await eve.send("/settings/users/ses/sessions")).text
+        assert "signed out everywhere" in (await eve.submit("/settings/users/ses/sessions")).text
         assert (await two.get("/settings")).status_code == 303
 
 
@@ -206,14 +209,14 @@ async def test_nobody_steps_down_unawares(office: Office) -> None:
     """Taking the role admin from oneself, or disabling oneself, needs a word beside the button."""
     for handle in ("adm-1", "adm-2"):
         await know(office.placet, handle, role="admin")
-    async with signed_in(office.placet, "adm-1") as one, signed_in(office.placet, "adm-2") as two:
-        page = await one.send("/settings/users/adm-1", 422, name="Adm", roles=["viewer"])
+    async with signed_in(office.placet.running, "adm-1") as one, signed_in(office.placet.running, "adm-2") as two:
+        page = await one.submit("/settings/users/adm-1", 422, name="Adm", roles=["viewer"])
         assert "could not come back" in page.errors["aware"]
         assert "admin" in (await user(office, "adm-1"))["roles"]
-        assert "Say that you know" in (await two.send("/settings/users/adm-2/disable", 422)).text
+        assert "Say that you know" in (await two.submit("/settings/users/adm-2/disable", 422)).text
         assert not (await user(office, "adm-2"))["disabled"]
 
-        page = await one.send("/settings/users/adm-1", name="Adm", roles=["viewer"], aware="yes")
+        page = await one.submit("/settings/users/adm-1", name="Adm", roles=["viewer"], aware="yes")
         assert page.title == "Adm"
         assert (await one.get("/settings/users")).status_code == 403
         answer = await two.post("/settings/users/adm-2/disable", token=await two.token(), aware="yes")
@@ -223,10 +226,10 @@ async def test_nobody_steps_down_unawares(office: Office) -> None:
 
 async def test_the_last_admin_stays_one(office: Office, eve: Browser) -> None:
     """Whatever they say that they know."""
-    page = await eve.send("/settings/users/eve", 422, name="Eve", roles=[], aware="yes")
+    page = await eve.submit("/settings/users/eve", 422, name="Eve", roles=[], aware="yes")
     assert "Eve is the last user with the role admin" in page.errors["roles"]
 
-    asked = await eve.send("/settings/users/eve/disable", 409, aware="yes")
+    asked = await eve.submit("/settings/users/eve/disable", 409, aware="yes")
     assert "Eve is the last user with the role admin" in asked.text
     assert (await eve.get("/settings/users")).status_code == 200
     patched = await office.placet.http.patch("/v1/users/eve", json={"roles": []})

@@ -1,6 +1,7 @@
 """The lists of the inbox: what waits for somebody, for their groups, for anybody, and what has ended."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -16,7 +17,7 @@ from placet_approval.shelf import Place, Query, Reader, Side
 from placet_approval.store import delegations, held, identities, shelves, votes
 from placet_runtime.postgres import Connection, planned_for_values
 
-LOOKED_AT = 20_000  # approvals of a shelf that are looked at for what no index has, for one page
+LOOKED_AT = 10_000  # approvals of a shelf that are looked at for what no index has, for one page
 MOST_COUNTED = 100
 
 
@@ -81,7 +82,7 @@ async def page(deps: Deps, person: Person, query: Query, *, after: Place | None 
     each approval that is shown, so a page of ``mine`` may have fewer than ``limit``, and a next one. Approvals of a run
     whose id is the text that is searched for come first.
     """
-    async with planned_for_values(deps.pool) as conn:
+    async with _walking(deps) as conn:
         reader = await _reader(conn, person)
         exact = await shelves.of_run(conn, query, query.text) if query.text and after is None else []
         places, cut, rest = await _places(conn, query, reader, after, limit)
@@ -91,7 +92,7 @@ async def page(deps: Deps, person: Person, query: Query, *, after: Place | None 
 
 async def counts(deps: Deps, person: Person) -> Counts:
     """How many approvals wait for somebody, and for their groups, as navigation shows it."""
-    async with planned_for_values(deps.pool) as conn:
+    async with _walking(deps) as conn:
         reader = await _reader(conn, person)
         mine = await shelves.places(conn, Query("mine"), reader, 0, limit=MOST_COUNTED)
         groups = await shelves.places(conn, Query("groups"), reader, 0, limit=MOST_COUNTED)
@@ -103,7 +104,7 @@ async def next_after(deps: Deps, person: Person, id: UUID, query: Query) -> UUID
 
     It need not be on the shelf any more.
     """
-    async with planned_for_values(deps.pool) as conn:
+    async with _walking(deps) as conn:
         reader = await _reader(conn, person)
         here = await shelves.place_of(conn, query, id)
         for after in (here, None) if here is not None else (None,):
@@ -115,6 +116,13 @@ async def next_after(deps: Deps, person: Person, id: UUID, query: Query) -> UUID
 
 
 _SOME = 10  # that are looked at for one which can be shown
+
+
+@asynccontextmanager
+async def _walking(deps: Deps) -> AsyncIterator[Connection]:
+    async with planned_for_values(deps.pool) as conn:
+        await shelves.walk(conn)
+        yield conn
 
 
 async def _reader(conn: Connection, person: Person) -> Reader:
@@ -137,7 +145,7 @@ async def _places(
     found: list[Place] = []
     for stream in range(0 if after is None else after.stream, len(query.streams)):
         begin = after if after is not None and after.stream == stream else None
-        until = await shelves.boundary(conn, query, stream, begin, LOOKED_AT - 1) if query.looks else None
+        until = await shelves.boundary(conn, query, stream, begin, LOOKED_AT) if query.looks else None
         wanted = limit + 1 - len(found)
         found += await shelves.places(conn, query, reader, stream, after=begin, until=until, limit=wanted)
         if len(found) > limit:

@@ -10,8 +10,10 @@ from starlette.routing import Route
 from placet_approval.handlers import delegations
 from placet_approval.identity import Unfit
 from placet_approval.inbox.fields import Fields
+from placet_approval.inbox.routing import both
 from placet_approval.inbox.settings_page import page, uuid_of
 from placet_approval.inbox.visits import Visit, does, shows
+from placet_approval.policy.people import DECIDING
 from placet_approval.store import identities
 
 log = structlog.get_logger()
@@ -54,8 +56,7 @@ async def end(visit: Visit) -> Response:
 
 
 ROUTES = [
-    Route("/settings/away", shows(absences), methods=["GET"]),
-    Route("/settings/away", does(add, "decide"), methods=["POST"]),
+    both("/settings/away", shows(absences), does(add, "decide")),
     Route("/settings/away/{id}/end", does(end, "decide"), methods=["POST"]),
 ]
 
@@ -77,7 +78,7 @@ async def _show(visit: Visit, fields: Fields, status: int = 200) -> Response:
         own=[each for each in found if each.principal == actor],
         for_others=[each for each in found if each.delegate == actor],
         others=[each for each in found if manages and actor not in (each.principal, each.delegate)],
-        people=[each for each in people if not each.disabled],
+        people=[each for each in people if each.roles & DECIDING and not each.disabled],
         now=datetime.now(UTC),
         manages=manages,
         decides=visit.caller.may("decide"),

@@ -4,13 +4,13 @@ from urllib.parse import quote
 
 import structlog
 from starlette.responses import Response
-from starlette.routing import Route
 
 from placet_approval import identity
 from placet_approval.domain import NotFound
 from placet_approval.handlers import groups, policies
 from placet_approval.identity import Group, NameTaken, Unfit
 from placet_approval.inbox.fields import Fields
+from placet_approval.inbox.routing import both
 from placet_approval.inbox.settings_page import confirm, named, page
 from placet_approval.inbox.visits import Visit, does, shows
 from placet_approval.store import identities
@@ -94,12 +94,9 @@ def address(name: str) -> str:
 
 
 ROUTES = [
-    Route("/settings/groups", shows(list_groups, "manage"), methods=["GET"]),
-    Route("/settings/groups", does(create, "manage"), methods=["POST"]),
-    Route("/settings/groups/{name}", shows(show, "manage"), methods=["GET"]),
-    Route("/settings/groups/{name}", does(change, "manage"), methods=["POST"]),
-    Route("/settings/groups/{name}/delete", shows(ask_to_delete, "manage"), methods=["GET"]),
-    Route("/settings/groups/{name}/delete", does(delete, "manage"), methods=["POST"]),
+    both("/settings/groups", shows(list_groups, "manage"), does(create, "manage")),
+    both("/settings/groups/{name}", shows(show, "manage"), does(change, "manage")),
+    both("/settings/groups/{name}/delete", shows(ask_to_delete, "manage"), does(delete, "manage")),
 ]
 
 

@@ -10,6 +10,7 @@ from placet_approval.domain import KeyNameTaken, NotFound, Role
 from placet_approval.handlers import keys
 from placet_approval.identity import ApiKey, Unfit, within
 from placet_approval.inbox.fields import Fields
+from placet_approval.inbox.routing import both
 from placet_approval.inbox.settings_page import confirm, named, page
 from placet_approval.inbox.views.users import ROLES
 from placet_approval.inbox.visits import Visit, does, shows
@@ -19,6 +20,7 @@ from placet_approval.store import keys as key_store
 log = structlog.get_logger()
 
 _MOST_NAMES = 500  # that the browser proposes
+_MOST_SHOWN = 1000
 _LONGEST_DAYS = 3660
 
 
@@ -30,7 +32,15 @@ async def list_keys(visit: Visit) -> Response:
     now = datetime.now(UTC)
     stated = [(each, each.state(now)) for each in reversed(found)]
     shown = [each for each in stated if every or each[1] == "valid"]
-    return page(visit, "keys.html", tab="keys", keys=shown, every=every, hidden=len(stated) - len(shown))
+    return page(
+        visit,
+        "keys.html",
+        tab="keys",
+        keys=shown[:_MOST_SHOWN],
+        more=max(0, len(shown) - _MOST_SHOWN),
+        every=every,
+        hidden=len(stated) - len(shown),
+    )
 
 
 async def new(visit: Visit) -> Response:
@@ -96,10 +106,8 @@ async def revoke(visit: Visit) -> Response:
 
 ROUTES = [
     Route("/settings/keys", shows(list_keys, "manage"), methods=["GET"]),
-    Route("/settings/new-key", shows(new, "manage"), methods=["GET"]),
-    Route("/settings/new-key", does(create, "manage"), methods=["POST"]),
-    Route("/settings/keys/{id}/revoke", shows(ask_to_revoke, "manage"), methods=["GET"]),
-    Route("/settings/keys/{id}/revoke", does(revoke, "manage"), methods=["POST"]),
+    both("/settings/new-key", shows(new, "manage"), does(create, "manage")),
+    both("/settings/keys/{id}/revoke", shows(ask_to_revoke, "manage"), does(revoke, "manage")),
 ]
 
 

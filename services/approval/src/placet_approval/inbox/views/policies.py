@@ -11,6 +11,7 @@ from placet_approval.handlers import policies
 from placet_approval.identity import Unfit
 from placet_approval.inbox import drafts, wording
 from placet_approval.inbox.drafts import Problem
+from placet_approval.inbox.routing import both
 from placet_approval.inbox.settings_page import confirm, named, page
 from placet_approval.inbox.visits import Visit, does, shows
 from placet_approval.policy.matching import DeploymentPolicy
@@ -106,13 +107,10 @@ _POLICY = "/settings/policies/{name}"
 
 ROUTES = [
     Route("/settings/policies", shows(list_policies, "manage"), methods=["GET"]),
-    Route("/settings/new-policy", shows(new, "manage"), methods=["GET"]),
-    Route("/settings/new-policy", does(put_new, "manage", most=LARGEST_DRAFT), methods=["POST"]),
+    both("/settings/new-policy", shows(new, "manage"), does(put_new, "manage", most=LARGEST_DRAFT)),
     Route(_POLICY, shows(show, "manage"), methods=["GET"]),
-    Route(f"{_POLICY}/edit", shows(edit, "manage"), methods=["GET"]),
-    Route(f"{_POLICY}/edit", does(put, "manage", most=LARGEST_DRAFT), methods=["POST"]),
-    Route(f"{_POLICY}/end", shows(ask_to_end, "manage"), methods=["GET"]),
-    Route(f"{_POLICY}/end", does(end, "manage"), methods=["POST"]),
+    both(f"{_POLICY}/edit", shows(edit, "manage"), does(put, "manage", most=LARGEST_DRAFT)),
+    both(f"{_POLICY}/end", shows(ask_to_end, "manage"), does(end, "manage")),
 ]
 
 

@@ -2,7 +2,6 @@
 
 from pydantic_core import from_json
 from starlette.responses import Response
-from starlette.routing import Route
 
 from placet_approval.handlers import policies
 from placet_approval.handlers.policies import Replay
@@ -10,6 +9,7 @@ from placet_approval.identity import Unfit
 from placet_approval.inbox import drafts, wording
 from placet_approval.inbox.drafts import Problem
 from placet_approval.inbox.fields import Fields
+from placet_approval.inbox.routing import both
 from placet_approval.inbox.settings_page import page
 from placet_approval.inbox.views.policies import LARGEST_DRAFT
 from placet_approval.inbox.visits import Visit, does, shows
@@ -61,8 +61,7 @@ async def try_policy(visit: Visit) -> Response:
 
 
 ROUTES = [
-    Route("/settings/policy-tests", shows(form, "manage"), methods=["GET"]),
-    Route("/settings/policy-tests", does(try_policy, "manage", most=LARGEST_DRAFT), methods=["POST"]),
+    both("/settings/policy-tests", shows(form, "manage"), does(try_policy, "manage", most=LARGEST_DRAFT)),
 ]
 
 

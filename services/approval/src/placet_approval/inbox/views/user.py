@@ -12,6 +12,7 @@ from placet_approval.handlers.sessions import LINK_LIFETIME
 from placet_approval.identity import IdentityTaken, LastAdmin, Links, Unfit, User, UserChange
 from placet_approval.inbox import agents
 from placet_approval.inbox.fields import Fields
+from placet_approval.inbox.routing import both
 from placet_approval.inbox.settings_page import confirm, named, page, uuid_of
 from placet_approval.inbox.views.users import ROLES, address, roles
 from placet_approval.inbox.visits import Visit, does, shows
@@ -147,12 +148,10 @@ async def end_sessions(visit: Visit) -> Response:
 _USER = "/settings/users/{handle}"
 
 ROUTES = [
-    Route(_USER, shows(show, "manage"), methods=["GET"]),
-    Route(_USER, does(change, "manage"), methods=["POST"]),
+    both(_USER, shows(show, "manage"), does(change, "manage")),
     Route(f"{_USER}/links", does(link, "manage"), methods=["POST"]),
     Route(f"{_USER}/groups", does(change_groups, "manage"), methods=["POST"]),
-    Route(f"{_USER}/disable", shows(ask_to_disable, "manage"), methods=["GET"]),
-    Route(f"{_USER}/disable", does(disable, "manage"), methods=["POST"]),
+    both(f"{_USER}/disable", shows(ask_to_disable, "manage"), does(disable, "manage")),
     Route(f"{_USER}/enable", does(enable, "manage"), methods=["POST"]),
     Route(f"{_USER}/login-link", does(login_link, "manage"), methods=["POST"]),
     Route(f"{_USER}/sessions", does(end_sessions, "manage"), methods=["POST"]),

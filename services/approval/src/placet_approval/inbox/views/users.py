@@ -13,6 +13,7 @@ from placet_approval.domain import Role
 from placet_approval.handlers import users
 from placet_approval.identity import IdentityTaken, NameTaken, Unfit, UserChange
 from placet_approval.inbox.fields import Fields
+from placet_approval.inbox.routing import both
 from placet_approval.inbox.settings_page import page
 from placet_approval.inbox.visits import Visit, does, shows
 from placet_approval.store import identities, sessions
@@ -80,8 +81,7 @@ def address(handle: str) -> str:
 
 ROUTES = [
     Route("/settings/users", shows(list_users, "manage"), methods=["GET"]),
-    Route("/settings/new-user", shows(new, "manage"), methods=["GET"]),
-    Route("/settings/new-user", does(create, "manage"), methods=["POST"]),
+    both("/settings/new-user", shows(new, "manage"), does(create, "manage")),
 ]
 
 
