@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 from placet_approval.api.services import Services
 from placet_approval.domain import Decision, Start, Verdict
+from placet_runtime import quarantine
+from placet_runtime.quarantine import Refused
 from placet_standalone.demo import store
 from placet_standalone.demo.company import (
     AccessRequest,
@@ -144,6 +146,14 @@ OTHERS = (  # that ask nobody: two end at once, one fails, and one waits for som
 )
 
 
+UNREADABLE = Refused(  # what the carrier's mail gateway once sent in a version that nobody here knows
+    "delivery.changed.v1",
+    "data.status: Input should be 'pending', 'retrying', 'sent' or 'failed'",
+    b'{"specversion": "1.0", "id": "d-7719", "source": "mail-gateway", "type": "delivery.changed.v1", '
+    b'"data": {"deliveryId": "01a20f9e-5c1b-7d7e-9a55-0d9ae14d0a41", "channel": "email", "status": "bounced"}}',
+)
+
+
 async def fill(services: Services) -> None:
     """Start all of it, wait until it waits, and let it have waited for a while. A repeat starts nothing twice."""
     await asyncio.gather(*(services.start.submit(_start(each)) for each in (*WAITING, *OTHERS)))
@@ -155,6 +165,7 @@ async def fill(services: Services) -> None:
         await store.age_approvals(conn, [(id, each.age) for each, id in asked])
         await store.age_runs(conn, [(each.run_id, each.age) for each in (*WAITING, *OTHERS)])
         await store.tell(conn, [(id, f"{handle}@alder.example") for _, id in asked for handle in ("ana", "dara")])
+    await quarantine.add(services.deps.pool, "approval", [UNREADABLE])
     services.deps.changed(id for _, id in asked)
 
 
