@@ -1,20 +1,23 @@
 """The demo's company in tests: a deployment with something on every page, and the address of each page."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from playwright.async_api import Browser
 from starlette.routing import Route
 
+from kit.database import database
 from kit.product import Product
 from kit.site import Site, site
 from kit.stack import Deployment
+from kit.waiting import eventually
 from placet_approval.inbox.routes import ROUTES
 from placet_standalone.demo import company, seeding
 
 PARTS = {"/live", "/inbox/waiting", "/inbox/toasts"}  # of pages, never shown by themselves
 
 _ENDED = "SELECT '/approvals/' || id FROM approvals WHERE status = '{}' ORDER BY opened_at DESC, id LIMIT 1"
+_FAILS = "SELECT FROM runs WHERE id = 'sync-stock-morning' AND ended_at IS NULL"
 _RUN = "SELECT '/runs/' || id FROM runs WHERE {} ORDER BY created_at DESC, id LIMIT 1"
 _USER, _GROUP, _POLICY = "/settings/users/{handle}", "/settings/groups/{name}", "/settings/policies/{name}"
 
@@ -92,6 +95,20 @@ async def address(running: Deployment, route: str, example: str) -> str:
 
 
 @asynccontextmanager
+async def company_at_work(postgres_url: str) -> AsyncIterator[Product]:
+    """The company at work, for those who need no browser."""
+    async with database(postgres_url) as database_url:
+        running = Deployment("local", company.app, database_url, "", "")
+        await seeding.prepare(database_url)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(running.stop)
+            await running.start()
+            made = Product(running, await stack.enter_async_context(running.http()))
+            await fill(made)
+            yield made
+
+
+@asynccontextmanager
 async def company_site(postgres_url: str, browser: Browser) -> AsyncIterator[Site]:
     """The company at work, as browsers see it."""
     async with site(company.app, postgres_url, browser, kind=Site, prepare=seeding.prepare) as made:
@@ -100,7 +117,15 @@ async def company_site(postgres_url: str, browser: Browser) -> AsyncIterator[Sit
 
 
 async def fill(placet: Product) -> None:
-    """Start what waits."""
+    """Start what waits, and wait until the rest is done."""
     running = placet.running
     assert running._approval is not None
     assert await seeding.fill(running._approval.services)
+
+    async def quiet() -> bool:
+        """Whether what fails has failed, and what cannot be read was told of."""
+        failing = await running.query("approval", _FAILS)
+        told = await running.query("approval", "SELECT FROM quarantined")
+        return bool(told) and not failing
+
+    await eventually(quiet)
