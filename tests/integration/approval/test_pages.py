@@ -14,6 +14,7 @@ import pytest_asyncio
 from kit.database import database
 from placet_approval.handlers import quarantine, reading
 from placet_approval.quarantined import Name
+from placet_approval.store import runs
 from placet_runtime import migrations
 from placet_runtime.postgres import Connection, session_settings
 
@@ -89,6 +90,17 @@ async def test_a_page_of_runs_reads_no_more_than_itself(conn: Connection, asked:
     await reading.list_runs(Reading(explainer), limit=LIMIT, **{**ANY_RUN, **asked})  # type: ignore[arg-type]
 
     assert explainer.read <= LIMIT
+
+
+@pytest.mark.parametrize(
+    "asked", [{"text": "n-19999"}, {"text": "no such"}, {"text": "RUN", "status": "paused"}], ids=str
+)  # fmt: skip
+async def test_looking_for_a_text_reads_the_newest_runs_at_most(conn: Connection, asked: Mapping[str, Any]) -> None:
+    """A part of an id or of a requester is looked for in so many of them, and no more."""
+    explainer = Explainer(conn)
+    await runs.page(explainer, limit=LIMIT, **{**ANY_RUN, **asked})  # type: ignore[arg-type]
+
+    assert explainer.read <= runs.SEARCHED < MANY
 
 
 @pytest.mark.parametrize(
