@@ -69,17 +69,35 @@ class _Forms(HTMLParser):
         super().__init__()
         self.found: dict[str, dict[str, str]] = {}
         self._form: dict[str, str] | None = None
+        self._open: str | None = None  # the textarea or select that is being read
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         facts = dict(attrs)
+        name, value = facts.get("name"), facts.get("value") or ""
         if tag == "form":
             self._form = self.found.setdefault(facts.get("action") or "", {})
+        if self._form is None:
+            return
         sent = facts.get("type") not in ("checkbox", "radio") or "checked" in facts
-        if tag == "input" and sent and self._form is not None and (name := facts.get("name")) is not None:
-            self._form[name] = facts.get("value") or ""
+        if tag == "input" and sent and name is not None:
+            self._form[name] = value
+        elif tag in ("textarea", "select") and name is not None:
+            self._open = name
+            if tag == "textarea":
+                self._form[name] = ""
+        elif tag == "option" and self._open is not None and ("selected" in facts or self._open not in self._form):
+            self._form[self._open] = value
+
+    def handle_data(self, data: str) -> None:
+        if self._form is not None and self._open is not None and self.lasttag == "textarea":
+            self._form[self._open] += data
 
     def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea" and self._form is not None and self._open is not None:
+            self._form[self._open] = self._form[self._open].removeprefix("\n")  # as browsers do
+        if tag in ("textarea", "select"):
+            self._open = None
         if tag == "form":
             self._form = None
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from kit.desk import ADMIN, Desk, desk
-from placet_approval.domain import Approval
+from placet_approval.domain import Approval, Role
 from placet_approval.handlers import asking, decisions, holding, moments, operating, policies, shelves, voting
 from placet_approval.handlers.shelves import Counts
 from placet_approval.identity import Unfit
@@ -39,6 +39,7 @@ async def test_what_waits_for_somebody_is_what_they_can_decide_on(office: Desk, 
         match = {"workflow": "w", "version": n} if n else {"workflow": "w"}
         await policies.put(office.deps, DeploymentPolicy(name=f"p{n}", match=match, **_policy(dice)), "user:admin")
     asked = [await _ask(office, dice) for _ in range(ASKED)]
+    pending = await _pending(office)
     for _ in range(4):
         await _go_on(office, dice, asked)
         await moments.pass_by(office.deps)
@@ -71,7 +72,7 @@ async def test_what_waits_for_somebody_is_what_they_can_decide_on(office: Desk, 
 
 async def _people(office: Desk, dice: random.Random) -> None:
     for handle in HANDLES:
-        roles = dice.choice([("approver",), ("approver",), ("admin",), ("viewer",)])
+        roles: tuple[Role, ...] = dice.choice([("approver",), ("approver",), ("admin",), ("viewer",)])
         await office.know(handle, *dice.sample(GROUPS, dice.randrange(3)), roles=roles)
     for who, delegate in dice.sample([(a, b) for a in HANDLES for b in HANDLES if a != b], 3):
         await office.away(who, delegate)
@@ -102,7 +103,7 @@ async def _ask(office: Desk, dice: random.Random) -> UUID:
     run = f"run-{dice.randrange(ASKED // 2)}"
     async with office.deps.pool.acquire() as conn:
         gates = await conn.fetchval("SELECT count(*) FROM approvals WHERE run_id = $1", run)
-    policy = AuthorPolicy(**_policy(dice)) if dice.random() < 0.7 else None  # type: ignore[arg-type]
+    policy = AuthorPolicy(**_policy(dice)) if dice.random() < 0.7 else None
     return await office.ask(
         policy,
         run_id=run,

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from kit.naive import Naive
 from placet_approval.domain import Person, Role
-from placet_approval.policy.authoriser import Allowed, Case, Refused, authorise
+from placet_approval.policy.authoriser import Allowed, Case, Refused, asked_as, asked_now, authorise
 from placet_approval.policy.people import Decider
 from placet_approval.policy.terms import AUTHOR, PLAIN, Ask, Terms, escalate, reassign
 from placet_approval.policy.votes import Vote, tally
+from placet_approval.policy.votes import given as given_of
 from placet_contracts.policies import Quorum, Stage
 
 HANDLES = ("ana", "bo", "cy", "dee", "eve", "flo")
@@ -262,3 +263,46 @@ def test_who_is_disabled_decides_nothing() -> None:
 
     assert why(Case(terms(stage("user:ana"))), decider(gone)) == "disabled"
     assert why(Case(terms(stage("user:ana"))), decider(CY, gone)) == "not-an-approver"
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.builds(Terms, asks=st.lists(asks, min_size=1, max_size=2).map(tuple)),
+    people,
+    st.lists(st.sampled_from(HANDLES), max_size=6, unique=True),
+)
+def test_whom_it_asks_now_are_those_who_can_decide(terms: Terms, people: tuple[Person, ...], voters: list[str]) -> None:
+    """As approvers: what lists go by is what the authoriser says of everybody who has not had their say."""
+    known = {each.handle: each for each in people}
+    votes: tuple[Vote, ...] = ()
+    for handle in voters:
+        allowed = authorise(Case(terms, votes), decider(known[handle]))
+        if isinstance(allowed, Allowed) and tally(terms, votes).outcome == "pending":
+            votes = (*votes, Vote(str(known[handle].id), "approve", allowed.standing))
+    said = {who for vote in votes for who in vote.people}
+    for person in people:
+        if not person.disabled and str(person.id) not in said:
+            asked = bool(asked_now(terms, votes) & asked_as(person))
+            assert asked == isinstance(authorise(Case(terms, votes), decider(person)), Allowed)
+
+
+def test_how_many_have_said_yes_is_that_of_the_ask_that_needs_most() -> None:
+    """Over all its stages; of branches of which any will do, the nearest."""
+    assert given_of(PLAIN, ()) == (0, 1)
+    both = terms(stage("group:finance", required=2), stage("group:legal"))
+    assert given_of(both, cast(both, (ANA, "approve"))) == (1, 3)
+    any_of = terms(
+        Stage(need="any", quorums=(Quorum(approvers=("group:finance",), required=3), Quorum(approvers=("user:cy",))))
+    )
+    assert given_of(any_of, cast(any_of, (ANA, "approve"))) == (0, 1)
+    two = Terms(asks=(*PLAIN.asks, Ask(source="policy:p@1", stages=(stage("group:finance", required=2),))))
+    assert given_of(two, cast(two, (ANA, "approve"))) == (1, 2)
+
+
+def test_who_is_named_counts_as_such_though_they_count_for_anybody_too() -> None:
+    """Whom a policy names is good enough for "anybody", and does not lose their own place by that."""
+    ana = person("ana", roles=("viewer",))
+    branches = Stage(need="any", quorums=(Quorum(required=2), Quorum(approvers=("user:ana",))))
+    asked = Terms(asks=(Ask(source=AUTHOR, stages=(branches,)), Ask(source="policy:p@1", stages=(stage("user:ana"),))))
+
+    assert tally(asked, cast(asked, (ana, "approve"))).outcome == "approved"

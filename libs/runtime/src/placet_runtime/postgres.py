@@ -118,6 +118,23 @@ async def planned_for_values(pool: Pool) -> AsyncIterator[Connection]:
         yield conn
 
 
+@asynccontextmanager
+async def surveying(pool: Pool, seconds: float) -> AsyncIterator[Connection]:
+    """One snapshot, and a connection whose statements may go through many rows: on one core, in bounded memory, each in
+    that time at most."""
+    async with pool.acquire(timeout=10) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+        await conn.execute(
+            f"""
+            SET LOCAL statement_timeout = {int(seconds * 1000)};
+            SET LOCAL plan_cache_mode = force_custom_plan;
+            SET LOCAL enable_seqscan = on;
+            SET LOCAL max_parallel_workers_per_gather = 0;
+            SET LOCAL work_mem = '32MB';
+            """
+        )
+        yield conn
+
+
 async def _require_durability(pool: Pool) -> None:
     for setting in ("fsync", "synchronous_commit"):
         value = await pool.fetchval(f"SHOW {setting}")

@@ -36,6 +36,7 @@ from placet_approval.handlers import (
 )
 from placet_approval.handlers import retention as rules
 from placet_approval.handlers.accounts import Enrolment
+from placet_approval.handlers.insights import Surveys
 from placet_approval.handlers.sessions import Lifetime
 from placet_approval.handlers.uses import Uses
 from placet_approval.inbox.sign_in import SignIn
@@ -177,6 +178,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                             deps=deps,
                             waits=waits,
                             live=live,
+                            surveys=Surveys(pools.reading),
                             run=Batcher(partial(reading.get_runs, deps)),
                             approval=Batcher(partial(reading.get_approvals, deps)),
                             start=Batcher(partial(runs.start, deps)),

@@ -479,6 +479,13 @@ class Overloaded(ApprovalError):
         self.retry_after = retry_after
 
 
+class TooMuchToRead(ApprovalError):
+    """Raised where going through what is asked for took too long."""
+
+    def __init__(self, days: int) -> None:
+        super().__init__(f"there is too much to read in {days} days: ask for fewer, for one workflow, or later")
+
+
 class KeyNameTaken(ApprovalError):
     """Raised when an API key's name was used before; names stay unique, so that history stays clear."""
 

@@ -84,13 +84,14 @@ class Place:
         Raises:
             ValueError: it says none in such a query.
         """
-        stream, at, id = text.split(".")
-        if not (stream.isdecimal() and int(stream) < len(query.streams)):
-            raise ValueError(text)
         try:
-            return cls(int(stream), _EPOCH + int(at) * _MICROSECOND, UUID(hex=id))
-        except OverflowError:
-            raise ValueError(text) from None
+            stream, at, id = text.split(".")
+            place = cls(int(stream), _EPOCH + int(at) * _MICROSECOND, UUID(hex=id))
+        except (ValueError, OverflowError):
+            raise ValueError(f"{text[:100]!r} is no place") from None
+        if place.stream not in range(len(query.streams)):
+            raise ValueError(f"{text[:100]!r} is no place of this list")
+        return place
 
 
 @dataclass(frozen=True, slots=True)

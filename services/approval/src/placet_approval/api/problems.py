@@ -27,6 +27,7 @@ from placet_approval.domain import (
     RunContradicted,
     RunDeleted,
     TermsChanged,
+    TooMuchToRead,
 )
 from placet_approval.identity import Forged, IdentityTaken, LastAdmin, NameTaken, Refused, TooManyFailures, Unfit
 from placet_approval.quarantined import AlreadyAsked, AlreadyReleased
@@ -57,6 +58,7 @@ _TYPES: dict[type[ApprovalError], tuple[str, int]] = {
     AlreadyAsked: ("already-asked", 409),
     AlreadyReleased: ("already-released", 409),
     Overloaded: ("overloaded", 503),
+    TooMuchToRead: ("too-much-to-read", 503),
 }
 
 

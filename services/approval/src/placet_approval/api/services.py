@@ -6,6 +6,7 @@ from uuid import UUID
 from placet_approval.api.endpoints import Call
 from placet_approval.deps import Deps
 from placet_approval.domain import Approval, Decision, NotFound, Run, Start
+from placet_approval.handlers.insights import Surveys
 from placet_approval.live import Live
 from placet_approval.waits import Waits
 from placet_runtime.batching import Batcher
@@ -18,6 +19,7 @@ class Services:
     deps: Deps
     waits: Waits
     live: Live
+    surveys: Surveys
     run: Batcher[str, Run]  # by id
     approval: Batcher[UUID, Approval]  # by id
     start: Batcher[Start, Run]

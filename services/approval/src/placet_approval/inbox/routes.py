@@ -7,7 +7,7 @@ from starlette.staticfiles import StaticFiles
 
 from placet_approval.inbox import live, sign_in
 from placet_approval.inbox.rendering import HEADERS
-from placet_approval.inbox.views import approvals, deciding, quarantine, runs, settings, starting, workflows
+from placet_approval.inbox.views import approvals, deciding, insights, quarantine, runs, settings, starting, workflows
 
 
 async def home(request: Request) -> Response:
@@ -22,6 +22,7 @@ ROUTES: list[BaseRoute] = [
     *starting.ROUTES,
     *runs.ROUTES,
     *workflows.ROUTES,
+    *insights.ROUTES,
     *quarantine.ROUTES,
     *settings.ROUTES,
     *live.ROUTES,

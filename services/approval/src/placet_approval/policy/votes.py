@@ -145,7 +145,11 @@ def _progress(number: int, ask: Ask, votes: Sequence[Vote]) -> Progress:
 
 def _ballot(vote: Vote, ask: int) -> dict[int, tuple[int, ...]]:
     """Quorums that a vote can count for in one ask, by stage."""
-    return {place.stage: place.quorums for place in vote.standing if place.ask == ask}
+    found: dict[int, tuple[int, ...]] = {}
+    for place in vote.standing:
+        if place.ask == ask:  # somebody may be named in a stage, and count for "anybody" there too
+            found[place.stage] = tuple(sorted({*found.get(place.stage, ()), *place.quorums}))
+    return found
 
 
 def _spent(stage: Stage, number: int, pool: Sequence[dict[int, tuple[int, ...]]]) -> set[int] | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final, Literal
 
+from placet_approval.inbox import words
 from placet_approval.inbox.forms import schemas
 from placet_approval.inbox.forms.schemas import Schema
 
@@ -165,11 +166,15 @@ _FORMATS: Mapping[str, Kind] = {"date": "date", "date-time": "moment"}
 
 
 def _label(schema: Any, key: str) -> str:
-    """What its author calls it: here, not where a shared definition stands."""
+    """What its author calls it: here, not where a shared definition stands, and not as pydantic spells names."""
     title = schemas.text(schema, "title")
-    if title is not None:
+    if title is not None and _letters(title) != _letters(key):
         return title
-    return key.replace("_", " ").strip().capitalize() or key or "Input"
+    return words.label(key) if key else "Input"
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
 
 
 def _step(key: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import get_args
 from urllib.parse import quote, urlencode
 
 from pydantic_core import from_json
@@ -21,7 +21,6 @@ from placet_contracts.events import ENDED, RunError, RunStatus
 
 PAGE = 50
 _APPROVALS = 200  # of one run, the newest
-_SHOWN = 64 * 1024  # characters of a JSON value on a page
 
 
 async def list_runs(visit: Visit) -> Response:
@@ -80,8 +79,6 @@ async def show_run(visit: Visit) -> Response:
         chronicle=chronicle,
         picture=timeline.draw(chronicle.story),
         error=None if run.error is None else RunError.model_validate(from_json(run.error)),
-        input=_json(run.input),
-        output=_json(run.output) if run.status == "completed" else None,
         ended=run.status in ENDED,
         now=now,
         here=run_url(run.id),
@@ -112,14 +109,6 @@ async def _run(visit: Visit) -> Run:
     if isinstance(found, ApprovalError):
         raise found
     return found
-
-
-def _json(text: str | None) -> Mapping[str, Any] | None:
-    """A value as it is shown: whole, or the beginning of its text where it is long."""
-    if text is None:
-        return None
-    long = len(text) > _SHOWN
-    return {"long": long, "text": text[:_SHOWN], "size": len(text), "value": None if long else from_json(text)}
 
 
 def _status(text: str) -> RunStatus | None:

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from pydantic_core import from_json, to_json
 from starlette.responses import Response
-from starlette.routing import Route
 from uuid_utils.compat import uuid7
 
 from placet_approval.admission import Admission
@@ -20,6 +19,7 @@ from placet_approval.inbox.forms.checking import check
 from placet_approval.inbox.forms.fields import MISSING, Field, form
 from placet_approval.inbox.forms.filling import fill, holds
 from placet_approval.inbox.forms.showing import show
+from placet_approval.inbox.routing import both
 from placet_approval.inbox.views.runs import run_url
 from placet_approval.inbox.visits import Visit, does, shows
 from placet_contracts.events import MAX_INPUT
@@ -162,6 +162,5 @@ async def _run(visit: Visit, run_id: str) -> Run:
 
 
 ROUTES = [
-    Route("/runs/new", shows(new_run, "start"), methods=["GET"]),
-    Route("/runs/new", does(start_run, "start", most=2 * MAX_INPUT), methods=["POST"]),
+    both("/runs/new", shows(new_run, "start"), does(start_run, "start", most=2 * MAX_INPUT)),
 ]
