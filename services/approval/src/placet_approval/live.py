@@ -36,9 +36,9 @@ class Live:
 
     def changed(self, ids: Iterable[object]) -> None:
         """These runs and approvals moved."""
-        if not self._listeners:
+        topics = dict.fromkeys(topic(id) for id in ids) if self._listeners else {}
+        if not topics:
             return
-        topics = dict.fromkeys(topic(id) for id in ids)
         for woken, moved in self._listeners.items():
             if len(moved) + len(topics) <= _TOPICS:
                 moved.update(topics)
