@@ -77,3 +77,11 @@ def test_a_change_is_shown_line_by_line() -> None:
         ("same", " }"),
     ]
     assert words.changes("one\ntwo", "one\ntwo") == []
+
+
+@pytest.mark.parametrize(("left", "mark"), [(-5, "bad"), (59, "bad"), (61, "warn"), (1441, "calm")])
+def test_a_deadline_is_marked_by_how_near_it_is(left: int, mark: str) -> None:
+    """In minutes: an hour, a day, or further off."""
+    now = datetime(2026, 11, 3, tzinfo=UTC)
+
+    assert words.urgency(now + timedelta(minutes=left), now) == mark

@@ -8,7 +8,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from placet_approval.inbox import words
+from placet_approval.inbox import wording, words
 from placet_approval.inbox.icons import icon
 from placet_approval.inbox.markdown import markdown
 
@@ -49,6 +49,8 @@ _ENVIRONMENT.filters |= {
     "iso": words.iso,
     "utc": words.utc,
     "needed": words.needed,
+    "urgency": words.urgency,
+    "in_words": wording.in_words,
     "approver": words.approver,
     "plural": words.plural,
     "changes": words.changes,

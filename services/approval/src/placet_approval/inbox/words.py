@@ -78,6 +78,12 @@ def utc(at: datetime) -> str:
     return f"{at.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
 
 
+def urgency(deadline: datetime, now: datetime | None = None) -> str:
+    """How a deadline is marked: less than an hour off, less than a day, or further."""
+    left = (deadline - (now or datetime.now(UTC))).total_seconds()
+    return "bad" if left < 3600 else "warn" if left < 86400 else "calm"
+
+
 def plural(count: int, one: str, many: str | None = None) -> str:
     """A count with its noun."""
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
