@@ -128,6 +128,10 @@ format: $(VENV)/.stamp ## Format the code, and mend what lint can mend
 lock: $(VENV)/.stamp ## Compile the requirements anew; UPGRADE=1 takes the newest versions
 	UV=$(VENV)/bin/uv UPGRADE=$(UPGRADE) requirements/lock.sh
 
+.PHONY: screenshots
+screenshots: $(VENV)/.stamp ## Take the pictures of README and docs anew, of the demo; ARGS=inbox takes that one
+	PYTHONPATH=tests $(VENV)/bin/python -m screenshots $(ARGS)
+
 .PHONY: clean
 clean: ## Remove environments, caches and the demo's data
 	rm -rf .venv .venv-* .placet .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

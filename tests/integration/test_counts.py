@@ -56,6 +56,7 @@ async def test_a_cycle_alone_costs_just_this(placet: Product, monkeypatch: pytes
     assert costs.writes == {
         "INSERT runs": 4,  # in both services; then the approval service's view as it pauses, and as it ends
         "INSERT steps": 1,
+        "INSERT run_steps": 1,  # as the pause tells of it
         "UPDATE runs": 2,  # as it pauses, and as it ends
         "INSERT gates": 1,
         "INSERT approvals, INSERT audit": 1,

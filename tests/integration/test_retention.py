@@ -115,7 +115,7 @@ async def left(placet: Product, *tables: str) -> dict[str, int]:
     return counts
 
 
-KEPT = ("runs", "steps", "gates", "notifications", "approvals", "deliveries")
+KEPT = ("runs", "steps", "run_steps", "run_retries", "gates", "notifications", "approvals", "deliveries")
 
 
 @pytest.mark.usefixtures("no_grace")
@@ -159,6 +159,7 @@ async def test_no_duplicate_brings_back_what_was_deleted(
             "approval.resolved.v1",
             "notification.requested.v1",
             "delivery.changed.v1",
+            "workflows.served.v1",
         }
         await restart(placet, keep=SOON)
         await eventually(lambda: _none(placet))
@@ -174,8 +175,9 @@ async def test_no_duplicate_brings_back_what_was_deleted(
         assert await left(placet, "quarantine") == {}
         assert entered == {"later": 2}
         assert _refused() == refused
-        assert await left(placet, "runs", "approvals") == {
+        assert await left(placet, "runs", "run_steps", "approvals") == {
             "approval.runs": 1,
+            "approval.run_steps": 1,
             "executor.runs": 1,
             "approval.approvals": 1,
         }

@@ -13,7 +13,7 @@ import uvicorn
 from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 @dataclass(frozen=True)
@@ -68,28 +68,28 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def http_server(*, certificate: tuple[Path, Path] | None = None) -> AsyncIterator[Receiver]:
-    """A server on a free port of 127.0.0.1; with TLS where it has the files of a certificate and of its key."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
-    receiver = Receiver(f"{'https' if certificate else 'http'}://127.0.0.1:{port}", port)
-    config = uvicorn.Config(
-        receiver,
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        ssl_certfile=certificate[0] if certificate else None,
-        ssl_keyfile=certificate[1] if certificate else None,
-        timeout_graceful_shutdown=1,
+async def serving(app: ASGIApp, listening: socket.socket, **options: Any) -> AsyncIterator[None]:
+    """Serve an app, which needs no lifespan, on a socket; the socket is the caller's to close."""
+    server = _Server(
+        uvicorn.Config(app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=1, **options)
     )
-    server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        yield receiver
+        yield
     finally:
         server.should_exit = True
         await task
-        listening.close()
+
+
+@asynccontextmanager
+async def http_server(*, certificate: tuple[Path, Path] | None = None) -> AsyncIterator[Receiver]:
+    """A server on a free port of 127.0.0.1; with TLS where it has the files of a certificate and of its key."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        receiver = Receiver(f"{'https' if certificate else 'http'}://127.0.0.1:{port}", port)
+        tls = {"ssl_certfile": certificate[0], "ssl_keyfile": certificate[1]} if certificate else {}
+        async with serving(receiver, listening, **tls):
+            yield receiver
 
 
 @asynccontextmanager

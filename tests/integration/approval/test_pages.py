@@ -14,7 +14,7 @@ import pytest_asyncio
 from kit.database import database
 from placet_approval.handlers import quarantine, reading
 from placet_approval.quarantined import Name
-from placet_approval.store import runs
+from placet_approval.store import runs, workflows
 from placet_runtime import migrations
 from placet_runtime.postgres import Connection, session_settings
 
@@ -125,6 +125,23 @@ async def test_a_page_of_the_quarantine_reads_no_more_than_itself(conn: Connecti
         await quarantine.listed(Reading(explainer), limit=LIMIT, **query)  # type: ignore[arg-type]
 
         assert explainer.read <= LIMIT
+
+
+async def test_counting_open_runs_reads_no_ended_one(conn: Connection) -> None:
+    """Beside many that have ended, what is open is found by an index."""
+    transaction = conn.transaction()
+    await transaction.start()
+    try:
+        await conn.execute(
+            "UPDATE runs SET status = 'completed', ended_at = now() WHERE id <> ALL (ARRAY['run-1', 'run-2'])"
+        )
+        await conn.execute("ANALYZE runs")
+        explainer = Explainer(conn)
+        await workflows.open_runs(explainer, "common")  # type: ignore[arg-type]
+    finally:
+        await transaction.rollback()
+
+    assert explainer.read <= 2
 
 
 def _nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -76,3 +76,16 @@ async def test_so_many_can_listen_and_no_more() -> None:
     await messages.aclose()
 
     assert not hub.full
+
+
+async def test_nothing_is_told_where_nothing_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock looks twice a second whether something has expired: pages do not look again for that."""
+    monkeypatch.setattr(live, "_ALIVE", 0.01)
+    hub = Live(asyncio.Event())
+    messages = hub.messages()
+    await anext(messages)
+
+    hub.changed([])
+
+    assert events(await anext(messages)) == []
+    await messages.aclose()

@@ -19,6 +19,31 @@ from placet.errors import Conflict, Invalid, NotFound, PlacetError, Unauthorized
 
 APPROVAL = UUID("0196f000-0000-7000-8000-000000000001")
 AT = "2026-01-01T00:00:00Z"
+OPEN = {"ready": 0, "running": 1, "paused": 2, "parked": 0}
+WORKFLOW = {
+    "name": "refund",
+    "latest": 2,
+    "description": "Give money back.",
+    "inputSchema": {"type": "object"},
+    "served": True,
+    "executors": 3,
+    "seenAt": AT,
+    "versions": [
+        {
+            "version": 2,
+            "description": "Give money back.",
+            "inputSchema": {"type": "object"},
+            "served": True,
+            "executors": 3,
+            "firstSeenAt": AT,
+            "seenAt": AT,
+            "runs": OPEN,
+            "fieldOfANewerServer": 1,
+        }
+    ],
+    "runs": OPEN,
+    "hasRuns": True,
+}
 
 
 @dataclass
@@ -39,6 +64,8 @@ class Api:
             if isinstance(answer, Exception):
                 raise answer
             return answer
+        if request.url.path == "/v1/workflows":
+            return JSONResponse({"items": [WORKFLOW]})
         if request.method == "GET" and request.url.path in ("/v1/runs", "/v1/approvals"):
             return JSONResponse(self._page(request))
         return JSONResponse(self._approval() if "/approvals/" in request.url.path else self._run())
@@ -319,3 +346,29 @@ async def test_where_and_who_may_come_from_the_environment(api: Api, monkeypatch
     assert api.requests[0][1] == "/base/v1/runs/run-1"
     assert api.headers[0]["host"] == "elsewhere.test"
     assert api.headers[0]["authorization"] == "Bearer from-env"
+
+
+async def test_what_can_be_started_is_listed(api: Api, placet: PlacetClient) -> None:
+    """Workflows come with their versions, what they take, who serves them, and their open runs."""
+    [workflow] = await placet.workflows()
+
+    assert (workflow.name, workflow.latest, workflow.served, workflow.executors) == ("refund", 2, True, 3)
+    assert workflow.versions[0].input_schema == {"type": "object"}
+    assert (workflow.runs.running, workflow.versions[0].runs.paused) == (1, 2)
+
+
+async def test_a_run_tells_what_it_did(api: Api, placet: PlacetClient) -> None:
+    """Its steps and retries, where the server tells of them; an older one, or a list, does not."""
+    assert (await placet.get("run-1")).steps is None
+    error = {"type": "ValueError", "message": "no", "details": [], "traceback": "Traceback ..."}
+    api.run = {
+        "steps": [{"name": "look up", "attempt": 2, "startedAt": AT, "endedAt": AT}],
+        "retries": [{"attempt": 1, "at": AT, "error": error}],
+    }
+
+    run = await placet.get("run-1")
+
+    assert run.steps is not None
+    assert run.retries is not None
+    assert [(step.name, step.attempt) for step in run.steps] == [("look up", 2)]
+    assert [(retry.attempt, retry.error.traceback) for retry in run.retries] == [(1, "Traceback ...")]

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterable
-from contextlib import suppress
 from hashlib import blake2s
 from time import monotonic
 from typing import Any
 
-_PAUSE = 1.0  # seconds between two messages to one browser
+_PAUSE = 0.3  # seconds between two messages to one browser
 _ALIVE = 15.0  # seconds until something is said in any case, so that a dead connection is seen
 _TOPICS = 100  # named in a message
 _LONGEST = 600.0  # seconds; then the browser comes again, and shows whether it is still signed in
@@ -37,9 +36,9 @@ class Live:
 
     def changed(self, ids: Iterable[object]) -> None:
         """These runs and approvals moved."""
-        if not self._listeners:
+        topics = dict.fromkeys(topic(id) for id in ids) if self._listeners else {}
+        if not topics:
             return
-        topics = dict.fromkeys(topic(id) for id in ids)
         for woken, moved in self._listeners.items():
             if len(moved) + len(topics) <= _TOPICS:
                 moved.update(topics)
@@ -77,8 +76,7 @@ def _message(topics: Iterable[str]) -> bytes:
 async def _either(stopped: "asyncio.Task[bool]", other: Coroutine[Any, Any, Any], seconds: float | None = None) -> None:
     """Wait for something, or for the service to stop."""
     task = asyncio.create_task(other)
-    await asyncio.wait((stopped, task), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    if not task.done():
+    try:
+        await asyncio.wait((stopped, task), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:  # however it ends: a browser that leaves cancels the wait
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -14,6 +14,7 @@ from placet_approval.api import openapi
 from placet_approval.api.dispatch import Api
 from placet_approval.api.operations import ENDPOINTS
 from placet_approval.api.problems import EXCEPTION_HANDLERS
+from placet_approval.inbox.guarding import guarded
 from placet_approval.inbox.routes import ROUTES as INBOX
 from placet_runtime.operations import ROUTES as OPERATIONS
 
@@ -34,4 +35,4 @@ ROUTES: list[BaseRoute] = [
 
 def application(lifespan: Callable[[Starlette], AbstractAsyncContextManager[dict[str, Any]]] | None = None) -> Api:
     """As ASGI; the lifespan gives the state that requests need."""
-    return Api(ENDPOINTS, Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=EXCEPTION_HANDLERS))
+    return Api(ENDPOINTS, guarded(Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=EXCEPTION_HANDLERS)))

@@ -1,7 +1,7 @@
 """The three services in one process: one HTTP port, one Postgres, and a bus in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import placet_executor.app as executor
 import placet_notifier.app as notifier
 from placet.app import Placet
 from placet_approval.api.dispatch import Api
+from placet_approval.api.services import Services
 from placet_approval.handlers import sessions
 from placet_approval.routes import application
 from placet_approval.settings import Settings as ApprovalSettings
@@ -53,19 +54,37 @@ class Standalone:
                 yield dsn
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What is to be had while it runs: the database's address, and the approval service's use cases."""
+
+    dsn: str
+    services: Services
+
+
+async def nothing(dsn: str) -> None:
+    """What is done before the services start."""
+
+
 def build(
-    standalone: Standalone, app: Placet, stopping: asyncio.Event, serves: Callable[[str], None] = lambda dsn: None
+    standalone: Standalone,
+    app: Placet,
+    stopping: asyncio.Event,
+    serves: Callable[[Running], None] = lambda running: None,
+    prepare: Callable[[str], Awaitable[None]] = nothing,
 ) -> Api:
     """All of Placet as one ASGI app. Everything else that the services read from the environment holds here too.
 
-    ``serves`` is told the database's address, for those who want to look, or to make keys.
+    ``prepare`` is given the database's address before the services start; ``serves`` is called once they run.
     """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
-        async with standalone.database() as dsn, services(standalone, dsn, app, stopping) as state:
-            serves(dsn)
-            yield state
+        async with standalone.database() as dsn:
+            await prepare(dsn)
+            async with services(standalone, dsn, app, stopping) as (state, use_cases):
+                serves(Running(dsn, use_cases))
+                yield state
 
     return application(lifespan)
 
@@ -73,8 +92,8 @@ def build(
 @asynccontextmanager
 async def services(
     standalone: Standalone, dsn: str, app: Placet, stopping: asyncio.Event
-) -> AsyncIterator[dict[str, object]]:
-    """The three services on one database; the state that their routes need."""
+) -> AsyncIterator[tuple[dict[str, object], Services]]:
+    """The three services on one database; the state that their routes need, and the use cases behind them."""
     broker = LocalBroker()
     keys = standalone.secrets
     database_url = SecretStr(dsn)
@@ -103,7 +122,8 @@ async def services(
                 LocalBus(broker, "executor"),
             )
         )
-        yield deciding.state | {"operations": [deciding.operations, notifying.operations, executing.operations]}
+        operations = [deciding.operations, notifying.operations, executing.operations]
+        yield deciding.state | {"operations": operations}, deciding.services
 
 
 async def login_link(standalone: Standalone, dsn: str) -> str | None:

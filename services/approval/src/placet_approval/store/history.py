@@ -4,21 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
+from pydantic_core import from_json
 
 from placet_approval.domain import Retry, Step
 from placet_contracts.events import ApprovalRequested, RunChanged
 from placet_runtime.postgres import Connection, columns
 
-# To be joined to runs AS r. Each is an index of its own: no other run's rows are looked at.
-DONE = """CROSS JOIN LATERAL (SELECT array_agg(s.name ORDER BY s.started_at, s.name) AS step_names,
-                                 array_agg(s.attempt ORDER BY s.started_at, s.name) AS step_attempts,
-                                 array_agg(s.started_at ORDER BY s.started_at, s.name) AS step_starts,
-                                 array_agg(s.ended_at ORDER BY s.started_at, s.name) AS step_ends
-                            FROM run_steps AS s WHERE s.run_id = r.id) AS steps
-          CROSS JOIN LATERAL (SELECT array_agg(e.attempt ORDER BY e.attempt) AS retry_attempts,
-                                     array_agg(e.at ORDER BY e.attempt) AS retry_times,
-                                     array_agg(e.error::text ORDER BY e.attempt) AS retry_errors
-                                FROM run_retries AS e WHERE e.run_id = r.id) AS retries"""
+# Columns of what runs AS r did. As JSON: arrays of columns would take several sorts, for each run that is read.
+DONE = """(SELECT json_agg(json_build_array(s.name, s.attempt, s.started_at, s.ended_at) ORDER BY s.started_at, s.name)
+             FROM run_steps AS s WHERE s.run_id = r.id) AS steps,
+          (SELECT json_agg(json_build_array(e.attempt, e.at, e.error::text) ORDER BY e.attempt)
+             FROM run_retries AS e WHERE e.run_id = r.id) AS retries"""
 
 
 async def add(conn: Connection, told: Sequence[RunChanged | ApprovalRequested]) -> None:
@@ -54,15 +50,18 @@ async def add(conn: Connection, told: Sequence[RunChanged | ApprovalRequested]) 
 
 
 def steps_of(row: asyncpg.Record) -> tuple[Step, ...]:
-    """The steps in a row that `DONE` was joined to, in the order in which they began."""
-    facts = (row["step_names"], row["step_attempts"], row["step_starts"], row["step_ends"])
-    return tuple(Step(*each) for each in zip(*facts, strict=True)) if facts[0] else ()
+    """The steps in a row with `DONE`, in the order in which they began."""
+    return tuple(
+        Step(name, attempt, datetime.fromisoformat(started_at), datetime.fromisoformat(ended_at))
+        for name, attempt, started_at, ended_at in from_json(row["steps"] or "[]")
+    )
 
 
 def retries_of(row: asyncpg.Record) -> tuple[Retry, ...]:
     """The retries in such a row, by attempt."""
-    facts = (row["retry_attempts"], row["retry_times"], row["retry_errors"])
-    return tuple(Retry(*each) for each in zip(*facts, strict=True)) if facts[0] else ()
+    return tuple(
+        Retry(attempt, datetime.fromisoformat(at), error) for attempt, at, error in from_json(row["retries"] or "[]")
+    )
 
 
 def _retries(changes: Sequence[RunChanged]) -> list[tuple[str, int, datetime, str]]:

@@ -75,7 +75,7 @@ async def by_key(conn: Connection, starts: Sequence[Start]) -> dict[tuple[str, s
 
 async def get(conn: Connection, ids: Sequence[str]) -> dict[str, Run]:
     """Runs by id, with their approvals and all that they did."""
-    rows = await conn.fetch(f"SELECT steps.*, retries.*, {_FULL} {history.DONE} WHERE r.id = ANY ($1::text[])", ids)
+    rows = await conn.fetch(f"SELECT {history.DONE}, {_FULL} WHERE r.id = ANY ($1::text[])", ids)
     return {row["id"]: _with_history(row) for row in rows}
 
 

@@ -27,10 +27,9 @@ function showTimes(within = document) {
 
 // --- what waits, in the title
 
-const title = document.title;
-
 function showCount() {
   const count = one("#waiting")?.dataset.count ?? "0";
+  const title = document.title.replace(/^\(\d+\+?\) /, "");
   document.title = count === "0" ? title : `(${count}) ${title}`;
 }
 
@@ -64,7 +63,7 @@ document.addEventListener("htmx:before:swap", event => {
   }
 });
 
-document.addEventListener("htmx:after:swap", () => {
+document.addEventListener("htmx:finally:swap", () => { // by then the page has its new title, too
   showTimes();
   showCount();
   markCurrent();

@@ -1,0 +1,76 @@
+"""What moves is seen without asking for it, and where it cannot be seen, that is."""
+
+import time
+
+import pytest
+from playwright.async_api import expect
+
+from kit.inbox import Inbox, live, open_request, row
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_new_request_is_seen_within_a_second(here: Inbox) -> None:
+    """Its row comes by itself, and the number in the title grows with it. Of three, as a busy machine may be late."""
+    page = await here.page("ana")
+    await page.goto("/inbox")
+    await live(page)
+    seconds = []
+    for number in (1, 2, 3):
+        await here.ask(f"Refund order 41{number}")
+        opened = time.monotonic()
+        await row(page, f"Refund order 41{number}").wait_for()
+        seconds.append(time.monotonic() - opened)
+        await expect(page).to_have_title(f"({number}) Inbox · Placet")
+
+    assert min(seconds) < 1.0, seconds
+    for approval in (await here.placet.http.get("/v1/approvals")).json()["items"]:
+        await here.decide_as("bo", approval, "approve")
+    await expect(page.locator("#list [data-row]")).to_have_count(0)
+    await expect(page).to_have_title("Inbox · Placet")
+
+
+async def test_what_one_types_stays_while_things_move(here: Inbox) -> None:
+    """A comment that is half written survives that others come and go, and that the request itself gets a vote."""
+    asked = await here.ask("Pay invoice 42", "payment")
+    page = await here.page("ana")
+    await page.goto(f"/approvals/{asked['id']}")
+    await live(page)
+    await page.get_by_label("Comment").fill("Half a sen")
+
+    await here.ask("Refund order 43")
+    await here.decide_as("bo", asked, "approve")
+
+    await expect(row(page, "Refund order 43")).to_be_visible()
+    await expect(page.locator("#detail")).to_contain_text("voted to approve")
+    await expect(page.get_by_label("Comment")).to_have_value("Half a sen")
+
+
+async def test_a_lost_connection_is_said_and_mended(here: Inbox) -> None:
+    """While the service is away the page says that it may be out of date; once it is back, it is up to date again."""
+    page, watch = await here.watched("ana")
+    watch.tolerated += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "network error"]
+    await page.goto("/inbox")
+    await live(page)
+
+    await here.fall_silent()
+    await expect(page.locator("#disconnected")).to_be_visible()
+    await here.ask("Refund order 44")
+    await here.answer()
+
+    await expect(page.locator("#disconnected")).to_be_hidden()
+    await expect(row(page, "Refund order 44")).to_be_visible()
+
+
+async def test_the_request_that_is_read_stays_when_its_row_goes(here: Inbox) -> None:
+    """Decided by somebody else, it leaves the list, and stays on the page with its outcome."""
+    asked = await here.ask("Refund order 45")
+    page = await here.page("ana")
+    await page.goto(f"/approvals/{asked['id']}")
+    await live(page)
+
+    await here.decide_as("bo", asked, "approve")
+
+    await expect(row(page, "Refund order 45")).to_have_count(0)
+    await expect(open_request(page)).to_have_text("Refund order 45")
+    await expect(page.locator("#detail .outcome")).to_contain_text("Approved")
