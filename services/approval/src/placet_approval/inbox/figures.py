@@ -72,7 +72,7 @@ def tiles(insights: Insights) -> list[Tile]:
 def _missed_tile(insights: Insights) -> Tile:
     missed, ended = insights.total.missed, _ended(insights.total)
     if insights.asked.group is not None:
-        return Tile("Missed deadlines", _NONE, "of all groups alone")
+        return Tile("Missed deadlines", _NONE, "shown for all groups")
     return Tile("Missed deadlines", labels.count(missed), labels.share(missed, ended) if ended else "")
 
 
