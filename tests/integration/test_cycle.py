@@ -352,6 +352,7 @@ async def test_a_handler_that_goes_on_stumbling_fails_its_run(placet: Product) -
 
     run = await placet.ended(run_id)
     assert (run["status"], run["output"], run["attempt"]) == ("failed", None, 3)
+    assert "in stumbles" in run["error"].pop("traceback")
     assert run["error"] == {"type": "RuntimeError", "message": "attempt 3", "details": []}
     assert len(done[run_id]) == 3
 
