@@ -1,4 +1,4 @@
-"""``make screenshots``: pictures of the demo's pages, for the README and the docs. Names of pictures take those alone."""
+"""``make screenshots``: pictures of the demo's pages, for README and docs. Names of pictures take those alone."""
 
 import asyncio
 import os
