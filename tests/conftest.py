@@ -6,10 +6,19 @@ from contextlib import ExitStack
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from kit.database import database
 from kit.rabbitmq import delete_namespace
 from kit.servers import CannotBeHad, servers
+
+# What fails on purpose is logged many times over, and a traceback with the values of variables takes seconds to write.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 _STACK = pytest.StashKey[ExitStack]()
 _SERVERLESS = ("tests/unit", "tests/typing", "tests/e2e")

@@ -125,7 +125,7 @@ async def test_many_requests_with_keys_are_one_look(placet: Product, monkeypatch
 
     assert {answer.status_code for answer in answers} == {404}
     assert costs.statements["SELECT api_keys"] <= 4
-    assert set(costs.statements) == {"SELECT api_keys", "SELECT runs"}
+    assert {statement for statement in costs.statements if not statement.startswith("SELECT")} == set()
 
 
 @pytest.mark.parametrize(
