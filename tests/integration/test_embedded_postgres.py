@@ -156,6 +156,7 @@ async def test_it_ends_when_its_process_is_killed(folder: Path, who: str) -> Non
         assert await kept(second.dsn) == ["kept"]
 
 
+@pytest.mark.slow
 async def test_it_recovers_when_everything_was_killed(folder: Path, who: str) -> None:
     """Postgres too dies without a chance to shut down, with a client connected."""
     async with held(folder / "data", who) as first:
@@ -187,6 +188,7 @@ async def test_a_killed_start_leaves_nothing_running(folder: Path) -> None:
     await gone(pid)
 
 
+@pytest.mark.slow
 async def test_a_second_process_on_the_folder_is_told(folder: Path) -> None:
     """It learns who is there, and does not disturb them, nor their log."""
     async with held(folder / "data", WHO[0]) as first:

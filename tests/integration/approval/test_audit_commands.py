@@ -119,6 +119,7 @@ async def test_before_anything_is_sealed_there_is_no_head(database_url: str) -> 
     assert (shown.exit_code, shown.stdout) == (1, "")
 
 
+@pytest.mark.slow
 async def test_the_commands_of_the_guide_run(history: Ledger, tmp_path: Path) -> None:
     """Each of them, as it stands, one after the other."""
     guide = (ROOT / "docs/guides/audit.md").read_text("utf-8")

@@ -17,7 +17,7 @@ from placet_contracts.events import MessageQuarantined, QuarantineHandle
 from placet_contracts.topology import SERVICES, Service
 from placet_runtime.cli import commands
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 def new() -> str:

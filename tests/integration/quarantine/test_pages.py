@@ -115,6 +115,7 @@ async def test_a_message_from_list_to_replay(placet: Product, messages: Messages
     assert (await placet.ended(run))["output"] == 1
 
 
+@pytest.mark.slow
 async def test_what_is_refused_once_more_says_so(placet: Product, messages: Messages, admin: Browser) -> None:
     """With the new reason, and who had it replayed; it can be asked for again."""
     name = await kept(placet, messages, reason="an old reason")
@@ -127,6 +128,7 @@ async def test_what_is_refused_once_more_says_so(placet: Product, messages: Mess
     assert names(page.text) == [name]
 
 
+@pytest.mark.slow
 async def test_several_are_discarded_after_a_question(placet: Product, messages: Messages, admin: Browser) -> None:
     """The form leads to a page that asks; that one's button does it, and the list says how many."""
     mine = [await kept(placet, messages) for _ in range(3)]
@@ -146,6 +148,7 @@ async def test_several_are_discarded_after_a_question(placet: Product, messages:
     assert not {*mine} & {*names((await admin.get("/quarantine")).text)}
 
 
+@pytest.mark.slow
 async def test_somebody_else_was_faster(placet: Product, messages: Messages, admin: Browser) -> None:
     """On a page that was left open: it is told what became of the message, and nothing else is done."""
     gone, there = await kept(placet, messages), await kept(placet, messages)
