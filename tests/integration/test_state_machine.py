@@ -79,6 +79,7 @@ def database(postgres_url: str) -> Iterator[str]:
 @pytest.fixture
 def machine(database: str) -> Iterator[type[Machine]]:
     """A machine in a world of its own."""
+    before = structlog.get_config()
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger("critical")
     )  # failures are the test's own doing
@@ -89,7 +90,7 @@ def machine(database: str) -> Iterator[type[Machine]]:
             yield type("Machine", (Machine,), {"runner": runner, "world": world})
         finally:
             runner.run(opened.__aexit__(None, None, None))
-            structlog.reset_defaults()
+            structlog.configure(**before)
 
 
 async def execute(url: str, sql: str) -> None:

@@ -129,7 +129,7 @@ async def test_the_history_begins_with_what_was_decided_last(office: Desk) -> No
         ("refund", {"a"}),
         ("REFUND of 5%", {"a"}),
         ("5_", set()),
-        ("müller", {"b"}),
+        ("an MÜ", {"b"}),
         ("pay", {"a", "b"}),
         ("run-B", {"b"}),
         ("user:cy", {"b"}),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import nh3
 from markdown_it import MarkdownIt
@@ -14,14 +14,30 @@ _TAGS = {
     "a", "blockquote", "br", "code", "del", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s", "span",
     "strong", "ul",
 }  # fmt: skip
+_SCHEMES = {"http", "https", "mailto"}
 _LONGEST = 10_000  # characters; what somebody writes to cost time costs less than half a second
+
+
+def _elsewhere(tag: str, attribute: str, value: str) -> str | None:
+    """Links lead to whole addresses: one without a scheme would lead to a page of ours."""
+    return value if attribute != "href" or _parts(value).scheme in _SCHEMES else None
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of an address; none of what is no address."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
 
 _PARSER = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("strikethrough").disable("image")
 _CLEAN = partial(
     nh3.clean,
     tags=_TAGS,
     attributes={"a": {"href"}, "span": {"class"}},
-    url_schemes={"http", "https", "mailto"},
+    url_schemes=_SCHEMES,
+    attribute_filter=_elsewhere,
     link_rel="noopener noreferrer nofollow",
     set_tag_attribute_values={"a": {"target": "_blank"}},
 )
@@ -51,7 +67,7 @@ def _say_where(children: Sequence[Token]) -> None:
             target, text = str(token.attrGet("href") or ""), ""
         elif token.type == "link_close":
             if target not in (text, f"mailto:{text}"):
-                token.meta["host"] = urlsplit(target).netloc or target
+                token.meta["host"] = _parts(target).netloc or target
         else:
             text += token.content
 

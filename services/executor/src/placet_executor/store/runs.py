@@ -203,7 +203,8 @@ async def reap(conn: Connection, limit: int) -> list[Change]:
            SET status = CASE WHEN r.lost_leases + 1 < $2 THEN 'ready' ELSE 'failed' END,
                error = CASE WHEN r.lost_leases + 1 < $2 THEN r.error
                             ELSE json_build_object('type', 'LeaseLost', 'message',
-                                 format('its worker died or stalled %s times', $2), 'details', '[]'::json) END,
+                                 format('its worker died or stalled %s times', $2), 'details', '[]'::json,
+                                 'traceback', null) END,
                ended_at = CASE WHEN r.lost_leases + 1 < $2 THEN NULL ELSE now() END,
                lost_leases = r.lost_leases + 1, seq = r.seq + 1, lease_until = NULL, worker = NULL, due_at = now(),
                updated_at = now()
