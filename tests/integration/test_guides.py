@@ -24,6 +24,7 @@ from placet import Placet
 from placet.testing import Trial, TrialRun
 from placet_approval.api import problems
 from placet_approval.domain import MAY, Action, Caller, Role
+from placet_approval.inbox.routes import ROUTES as INBOX
 from placet_approval.settings import Settings as ApprovalSettings
 from placet_contracts import cloudevents
 from placet_contracts.destinations import Destination
@@ -406,6 +407,16 @@ def test_the_roles_are_those_of_the_code() -> None:
 
     actions: tuple[Action, ...] = ("read", "start", "cancel", "decide", "audit", "manage")
     assert shown == {role: ["yes" if role in MAY[action] else "no" for action in actions] for role in get_args(Role)}
+
+
+def test_a_proxy_is_told_all_that_it_must_pass() -> None:
+    """Every path of the inbox, and no other, stands in the sentence on proxies."""
+    text = (ROOT / "docs" / "guides" / "operating.md").read_text("utf-8")
+    sentence = re.search(r"of the inbox (.+?)\. It must not", text, re.DOTALL)
+    assert sentence is not None
+    served = {f"/{getattr(route, 'path', '').split('/')[1]}" for route in INBOX}
+
+    assert set(re.findall(r"`(/[^`]*)`", sentence[1])) == served
 
 
 def test_the_problems_are_those_of_the_code() -> None:
