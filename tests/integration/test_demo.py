@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ import asyncpg
 import httpx2
 import pytest
 
+from kit.command import says, serving
 from kit.waiting import eventually
 from placet.errors import CommandError
 from placet_approval.handlers import sealing
@@ -25,32 +25,9 @@ from placet_standalone import cli
 @asynccontextmanager
 async def placet(*arguments: str, folder: Path, database_url: str | None) -> AsyncIterator[tuple[Process, str]]:
     """A running command that serves, and where."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
     of_ours = () if database_url is None else ("--database-url", database_url)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "placet.cli", *arguments, "--port", str(port), "--data", str(folder), *of_ours),
-        cwd=folder,
-        stdout=PIPE,
-        stderr=STDOUT,
-    )
-    try:
+    async with serving(*arguments, "--data", str(folder), *of_ours, folder=folder) as (process, port):
         yield process, f"http://localhost:{port}"
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-
-
-async def says(process: Process, text: str) -> str:
-    """The next line that has a text in it."""
-    assert process.stdout is not None
-    async with asyncio.timeout(60):
-        while line := await process.stdout.readline():
-            if text in line.decode():
-                return line.decode().strip()
-    raise AssertionError(f"it ended without saying {text!r}")
 
 
 @asynccontextmanager

@@ -1,16 +1,11 @@
 """``placet dev`` as its user sees it: a process that serves, starts again when a file changes, and ends cleanly."""
 
-import asyncio
-import socket
-import sys
-from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from kit.command import says, serving
 from placet import PlacetClient
 
 APP = """
@@ -22,36 +17,6 @@ app = Placet()
 async def hello(ctx: Context, input: None) -> str:
     return "one"
 """
-
-
-@asynccontextmanager
-async def dev(folder: Path, *options: str) -> AsyncIterator[tuple[Process, int]]:
-    """A running ``placet dev``, and its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "placet.cli", "dev", "workflows:app", "--port", str(port), *options),
-        cwd=folder,
-        stdout=PIPE,
-        stderr=STDOUT,
-    )
-    try:
-        yield process, port
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-
-
-async def says(process: Process, text: str) -> str:
-    """The next line that has a text in it."""
-    assert process.stdout is not None
-    async with asyncio.timeout(60):
-        while line := await process.stdout.readline():
-            if text in line.decode():
-                return line.decode().strip()
-    raise AssertionError(f"it ended without saying {text!r}")
 
 
 async def output_of_hello(port: int, key: str) -> object:
@@ -74,7 +39,7 @@ async def test_a_changed_file_starts_it_again_on_the_same_data(tmp_path: Path) -
     """With --reload, what one saves is what runs next; the database and the key stay. Its link signs in."""
     file = tmp_path / "workflows.py"
     file.write_text(APP)
-    async with dev(tmp_path, "--reload") as (process, port):
+    async with serving("dev", "workflows:app", "--reload", folder=tmp_path) as (process, port):
         key = (await says(process, "admin key")).split()[-1]
         link = (await says(process, "sign in")).split()[-1]
         assert await output_of_hello(port, key) == "one"
@@ -92,7 +57,7 @@ async def test_a_changed_file_starts_it_again_on_the_same_data(tmp_path: Path) -
 async def test_a_broken_app_is_a_clear_error_before_anything_starts(tmp_path: Path) -> None:
     """An app that does not import ends the command with one line that says why, and leaves no data behind."""
     (tmp_path / "workflows.py").write_text("import nowhere")
-    async with dev(tmp_path) as (process, _):
+    async with serving("dev", "workflows:app", folder=tmp_path) as (process, _):
         line = await says(process, "placet:")
         assert await process.wait() == 2
 
