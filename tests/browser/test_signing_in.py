@@ -18,11 +18,11 @@ async def test_a_login_link_signs_in_and_leaves_nothing_in_the_address(here: Inb
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.locator("body")).to_contain_text("Ana")
 
-    await page.goto("/account")
+    await page.goto("/settings")
     await page.get_by_role("button", name="Sign out", exact=True).click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
-    await page.goto("/account")
-    await expect(page).to_have_url(f"{here.origin}/sign-in")
+    await page.goto("/settings")
+    await expect(page).to_have_url(f"{here.origin}/sign-in?next=/settings")
 
 
 async def test_a_login_link_works_without_scripts(here: Inbox) -> None:

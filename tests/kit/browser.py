@@ -54,7 +54,7 @@ class Browser:
 
     async def token(self) -> str:
         """What the forms of a page of this session carry."""
-        return str(re.findall(r'name="token" value="([^"]+)"', (await self.get("/account")).text)[0])
+        return str(re.findall(r'name="token" value="([^"]+)"', (await self.get("/settings")).text)[0])
 
     async def send(self, page: str, action: str, **filled: str) -> httpx2.Response:
         """Open a page, fill in its form that goes to ``action``, and send that."""

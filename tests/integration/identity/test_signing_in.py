@@ -73,7 +73,7 @@ async def test_a_link_signs_in_once(placet: Product) -> None:
         again = await second.use(path)
 
         assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/inbox")
-        assert f"user:{handle}" in (await first.get("/account")).text
+        assert f"user:{handle}" in (await first.get("/settings")).text
         assert (again.status_code, second.cookies) == (403, {})
         assert "has been used, or is too old" in again.text
     [cookie] = signed_in.headers.get_list("set-cookie")
@@ -252,7 +252,7 @@ async def test_sessions_end_everywhere(placet: Product, way: str) -> None:
 
         for each in (laptop, phone):
             problem(await each.get("/v1/me"), 401, "unauthorized")
-            assert (await each.get("/account")).headers["location"] == "/sign-in"
+            assert (await each.get("/settings")).headers["location"] == "/sign-in?next=/settings"
         assert (await theirs.get("/v1/me")).status_code == 200
 
 

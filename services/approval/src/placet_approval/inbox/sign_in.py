@@ -22,7 +22,6 @@ from placet_approval.identity import Refused
 from placet_approval.inbox.rendering import HEADERS, page
 from placet_approval.inbox.visits import signed_in
 from placet_approval.oidc import Attempt, Provider, ProviderUnavailable
-from placet_approval.store import identities
 from placet_runtime.postgres import UNAVAILABLE
 
 log = structlog.get_logger()
@@ -112,18 +111,6 @@ async def from_provider(request: Request) -> Response:
         response = await _begin(request, sessions.Begin(conn, user, "oidc"), target)
     access.cookie.remove(response, _ATTEMPT)
     return response
-
-
-async def account(request: Request) -> Response:
-    """Who one is, and the way out."""
-    if (found := await signed_in(request)) is None:
-        return _redirect("/sign-in")
-    caller, token = found
-    actor = caller.actor
-    async with _deps(request).pool.acquire() as conn:
-        person = (await identities.resolve(conn, [actor]))[actor]
-    own = sessions.anti_forgery(token)
-    return page("account.html", token=own, name=person.name, actor=actor, roles=sorted(person.roles))
 
 
 async def sign_out(request: Request) -> Response:
@@ -219,5 +206,4 @@ ROUTES = [
     Route("/sign-in/provider", _told(to_provider), methods=["GET"]),
     Route("/sign-in/callback", _told(from_provider), methods=["GET"]),
     Route("/sign-out", _told(sign_out), methods=["POST"]),
-    Route("/account", _told(account), methods=["GET"]),
 ]
