@@ -1,11 +1,12 @@
 """``placet dev`` as its user sees it: a process that serves, starts again when a file changes, and ends cleanly."""
 
 from pathlib import Path
+from signal import SIGINT
 
 import httpx2
 import pytest
 
-from kit.command import says, serving
+from kit.command import free_port, says, serving, started
 from placet import PlacetClient
 
 APP = """
@@ -63,3 +64,29 @@ async def test_a_broken_app_is_a_clear_error_before_anything_starts(tmp_path: Pa
 
     assert line == "placet: workflows does not import: ModuleNotFoundError: No module named 'nowhere'"
     assert not (tmp_path / ".placet").exists()
+
+
+LOOKS = """
+import sys
+from pathlib import Path
+
+from placet import Placet
+from placet_standalone.app import Running, Standalone
+from placet_standalone.cli import _run
+
+async def look(running: Running) -> None:
+    print("looking", flush=True)
+    while True:
+        async with running.services.deps.pool.acquire() as conn:
+            await conn.fetchval("SELECT 1")
+
+sys.exit(_run(Standalone(Path("data"), int(sys.argv[1]), sys.argv[2]), Placet(), look))
+"""
+
+
+async def test_what_goes_on_beside_the_services_ends_before_them(tmp_path: Path, database_url: str) -> None:
+    """Who looks at the database without end, as the demo's terminal does, is no error of a Ctrl-C."""
+    async with started("-c", LOOKS, str(free_port()), database_url, folder=tmp_path) as process:
+        await says(process, "looking")
+        process.send_signal(SIGINT)
+        assert await process.wait() == 0

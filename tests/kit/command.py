@@ -12,18 +12,29 @@ from pathlib import Path
 @asynccontextmanager
 async def serving(*arguments: str, folder: Path) -> AsyncIterator[tuple[Process, int]]:
     """A running ``placet ...``, and its port; it ends with the context."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "placet.cli", *arguments, "--port", str(port)), cwd=folder, stdout=PIPE, stderr=STDOUT
-    )
-    try:
+    port = free_port()
+    async with started("-m", "placet.cli", *arguments, "--port", str(port), folder=folder) as process:
         yield process, port
+
+
+@asynccontextmanager
+async def started(*arguments: str, folder: Path) -> AsyncIterator[Process]:
+    """A running Python, which ends with the context."""
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=folder, stdout=PIPE, stderr=STDOUT)
+    try:
+        yield process
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
+
+
+def free_port() -> int:
+    """One that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 async def says(process: Process, text: str) -> str:

@@ -137,7 +137,9 @@ def _run(
         code: int | None = None
         if server.started:
             doing = asyncio.ensure_future(then(serving[0]))
-            await asyncio.wait((task, doing), return_when=asyncio.FIRST_COMPLETED)
+            stopped = asyncio.create_task(stopping.wait())  # it ends before what it uses is closed
+            await asyncio.wait((task, doing, stopped), return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
             if doing.done():
                 code = doing.result()
                 if code is not None:
