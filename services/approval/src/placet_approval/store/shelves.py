@@ -172,12 +172,12 @@ class _Search:
         """All that is asked of an approval."""
         if not self.query.text:
             return self.fits()
-        escaped = "".join(f"\\{c}" if c in "\\%_" else c for c in self.query.text.lower())
+        escaped = "".join(f"\\{c}" if c in "\\%_" else c for c in self.query.text)
         # Only what is not ASCII needs the rules of a language, which take several times as long.
         rules = ' COLLATE "C"' if self.query.text.isascii() else ""
         return [
             *self.fits(),
-            f"lower(({_SEARCHED}){rules}) LIKE {self.value(f'%{escaped}%')}",
+            f"lower(({_SEARCHED}){rules}) LIKE lower({self.value(f'%{escaped}%')}::text{rules})",
             f"a.run_id <> {self.value(self.query.text)}",  # `of_run` finds them
         ]
 
