@@ -46,6 +46,29 @@ async def test_what_one_types_stays_while_things_move(here: Inbox) -> None:
     await expect(page.get_by_label("Comment")).to_have_value("Half a sen")
 
 
+async def test_what_one_has_opened_and_chosen_stays_while_things_move(here: Inbox) -> None:
+    """What is unfolded, selected, and asked of whoever reads is left as it is when the page renews itself."""
+    asked = await here.ask("Pay invoice 48", "payment")
+    page = await here.page("ana")
+    await page.goto(f"/approvals/{asked['id']}")
+    await live(page)
+    await page.locator("body").press("r")
+    await expect(page.locator("#why")).to_be_visible()
+    await page.get_by_label("Comment").press("Escape")
+    await page.get_by_text("Raw JSON of the input").click()
+    await page.get_by_label("Select Pay invoice 48").check()
+
+    await here.decide_as("bo", asked, "approve")
+    await here.ask("Refund order 49")
+
+    await expect(row(page, "Refund order 49")).to_be_visible()
+    await expect(page.locator("#detail")).to_contain_text("voted to approve")
+    await expect(page.locator("#why")).to_be_visible()
+    await expect(page.locator("details.raw").filter(has_text="Raw JSON of the input")).to_have_attribute("open", "")
+    await expect(page.get_by_label("Select Pay invoice 48")).to_be_checked()
+    await expect(page.locator("#bulk")).to_contain_text("1 selected")
+
+
 async def test_a_lost_connection_is_said_and_mended(here: Inbox) -> None:
     """While the service is away the page says that it may be out of date; once it is back, it is up to date again."""
     page, watch = await here.watched("ana")

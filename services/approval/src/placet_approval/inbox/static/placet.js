@@ -1,4 +1,6 @@
 // Comfort on top of pages that work without it: the reader's own time, what moves, and keys.
+// What only this page knows of an element stands in attributes called data-here-*: the frame has htmx leave them, and
+// what is folded open, as they are when a part is renewed.
 "use strict";
 
 const one = (selector, within = document) => within.querySelector(selector);
@@ -67,6 +69,7 @@ document.addEventListener("htmx:finally:swap", () => { // by then the page has i
   showTimes();
   showCount();
   markCurrent();
+  showSelection();
 });
 
 // --- the list beside the request
@@ -97,7 +100,7 @@ function decide(verdict) {
   const comment = one("textarea", form);
   if (verdict === "reject" && comment && !comment.value.trim() && document.activeElement !== comment) {
     comment.focus();
-    one("#why", form)?.classList.remove("hidden");
+    one("#why", form)?.setAttribute("data-here-asked", "");
     return;
   }
   form.requestSubmit(button);
@@ -133,13 +136,13 @@ document.addEventListener("keydown", event => {
 
 document.addEventListener("submit", event => {
   const {target, submitter} = event;
-  if (target.dataset.sent) {
+  if (target.dataset.hereSent) {
     event.preventDefault();
     return;
   }
   if (target.method === "post") {
-    target.dataset.sent = "yes";
-    setTimeout(() => delete target.dataset.sent, 3000);
+    target.dataset.hereSent = "yes";
+    setTimeout(() => delete target.dataset.hereSent, 3000);
   }
   submitter?.setAttribute("aria-busy", "true");
 });
