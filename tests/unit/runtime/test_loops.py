@@ -87,3 +87,16 @@ async def test_a_loop_ends_whose_cancellation_was_swallowed() -> None:
         await loops.stop()
 
     assert swallowed.is_set()
+
+
+async def test_two_loops_of_one_name_are_refused() -> None:
+    """Neither would be known to the other's end."""
+    loops = Loops()
+
+    async def work() -> None:
+        await asyncio.Event().wait()
+
+    async with loops.running():
+        loops.every("work", 1, work)
+        with pytest.raises(ValueError, match="two loops 'work'"):
+            loops.every("work", 1, work)

@@ -39,7 +39,11 @@ class Loops:
         return [name for name, at in self._progress.items() if now - at > _STALLED_AFTER]
 
     def every(self, name: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
-        """Do ``work`` again and again, about ``seconds`` apart, whatever it raises."""
+        """Do ``work`` again and again, about ``seconds`` apart, whatever it raises.
+
+        Raises:
+            ValueError: a loop of this name runs.
+        """
 
         async def rounds() -> None:
             while True:
@@ -47,11 +51,17 @@ class Loops:
                 self._progress[name] = time.monotonic()
                 await asyncio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311
 
-        self._progress[name] = time.monotonic()
         self.forever(name, rounds)
+        self._progress[name] = time.monotonic()
 
     def forever(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
-        """Keep ``work`` going: when it raises, log it and start it again after a second."""
+        """Keep ``work`` going: when it raises, log it and start it again after a second.
+
+        Raises:
+            ValueError: a loop of this name runs.
+        """
+        if name in self._tasks:
+            raise ValueError(f"there are two loops {name!r}")
 
         async def supervise() -> None:
             while True:

@@ -80,7 +80,7 @@ async def service(settings: Settings, bus: Bus) -> AsyncIterator[Notifier]:
             loops.every("sweep", 1, deps.outbox.sweep)
             loops.forever("acknowledge", consumer.keep_acknowledging)
             loops.every("retry", 2, consumer.retry)
-            loops.every("tell", 1, partial(telling.tell, pool, deps.outbox))
+            loops.every("tell quarantine", 1, partial(telling.tell, pool, deps.outbox))
             loops.forever("retention", retention.run)
             loops.every("deliver", 0, worker.round)
             try:
