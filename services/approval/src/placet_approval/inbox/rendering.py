@@ -34,6 +34,7 @@ _ENVIRONMENT = Environment(
     loader=PackageLoader("placet_approval.inbox"),
     autoescape=True,
     undefined=StrictUndefined,
+    auto_reload=False,  # it would look at the file of each template, each time
     trim_blocks=True,
     lstrip_blocks=True,
 )

@@ -35,8 +35,6 @@ _TOLD_SECONDS = 60
 _LONGEST_TOLD = 500  # characters
 _MOST_FIELDS = 5000
 
-log = structlog.get_logger()
-
 MANY = 100  # requests that wait for somebody are counted up to here
 
 _SECTIONS: Sequence[tuple[str, str, str, str, Action]] = (

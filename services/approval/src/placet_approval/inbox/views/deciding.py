@@ -1,5 +1,6 @@
 """Deciding on one request or on several, and undoing that."""
 
+import asyncio
 from typing import get_args
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -39,7 +40,7 @@ async def several(visit: Visit) -> Response:
     """What is about to be decided on together, for a last look."""
     verdict = _verdict(visit.query("decision"))
     chosen = [cards.request_id(value) for value in visit.request.query_params.getlist("id")]
-    shown = [await cards.card(visit, id) for id in dict.fromkeys(chosen[:_SEVERAL])]
+    shown = await asyncio.gather(*(cards.card(visit, id) for id in dict.fromkeys(chosen[:_SEVERAL])))
     where = asked(visit.request.query_params)
     return visit.page("several.html", section="inbox", cards=shown, verdict=verdict, where=where)
 
