@@ -120,7 +120,7 @@ async def test_a_key_of_somebodys(conn: Connection, cli: Cli) -> None:
         assert cli("keys", "create", "ana-laptop", "--role", "approver", "--owner", "ana", "--days", "30")
         assert "there is no user bo" in cli("keys", "create", "x", "--role", "viewer", "--owner", "bo", code=2)
         assert "may not do" in cli("keys", "create", "x", "--role", "starter", "--owner", "ana", code=2)
-        assert "more than no time" in cli("keys", "create", "x", "--role", "starter", "--days", "0", code=2)
+        assert "must be more than 0" in cli("keys", "create", "x", "--role", "starter", "--days", "0", code=2)
         assert "is or was a key" in cli("keys", "create", "admin", "--role", "admin", code=2)
         [line] = cli("keys", "list").splitlines()
         assert "expires 20" in line

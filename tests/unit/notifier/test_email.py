@@ -130,7 +130,7 @@ def test_a_servers_url_is_read(url: str, server: Server) -> None:
 @pytest.mark.parametrize("url", ["http://u:s3cret@x", "smtp://u:s3cret@", "smtp://u:s3cret@x?startls=never", "x"])
 def test_a_wrong_url_is_refused_without_being_shown(url: str) -> None:
     """A misspelt option is an error, and the error does not hold the password."""
-    with pytest.raises(ValueError, match="PLACET_SMTP_URL") as refused:
+    with pytest.raises(ValueError, match="not smtp") as refused:
         Server.parse(url)
 
     assert "s3cret" not in str(refused.value)
@@ -139,5 +139,5 @@ def test_a_wrong_url_is_refused_without_being_shown(url: str) -> None:
 @pytest.mark.parametrize("text", ["", "nobody", "A <a@b>\r\nBcc: c@d", "a@b, c@d", "<>"])
 def test_a_wrong_sender_is_refused(text: str) -> None:
     """The sender is one address."""
-    with pytest.raises(ValueError, match="PLACET_MAIL_FROM"):
+    with pytest.raises(ValueError, match=r"not .Name <address>."):
         parse_sender(text)

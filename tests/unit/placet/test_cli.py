@@ -82,6 +82,22 @@ def test_what_a_user_can_mend_is_told_in_one_line(run) -> None:  # type: ignore[
     assert err.splitlines()[-1] == "placet: myproject has no 'app'"
 
 
+def test_a_misspelt_variable_ends_every_command(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    """Before it does anything; the help is still to be had."""
+    monkeypatch.setenv("PLACET_DATABASE_ULR", "postgres://placet@db/placet")
+
+    code, out, err = run("works")
+
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1] == ("placet: PLACET_DATABASE_ULR: no such variable; did you mean PLACET_DATABASE_URL?")
+    assert run("--help")[0] == 0
+
+
+def test_the_version_is_to_be_had_as_an_option(run) -> None:  # type: ignore[no-untyped-def]
+    """As with most commands."""
+    assert run("--version")[:2] == (0, f"{placet.__version__}\n")
+
+
 def test_the_version_is_the_packages() -> None:
     """What the library says of itself is what is installed."""
     assert placet.__version__ == version("placet")

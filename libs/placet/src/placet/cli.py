@@ -1,15 +1,35 @@
 """The command ``placet``. Its sub-commands come from the packages that are installed beside this one."""
 
+import os
 import sys
 from importlib.metadata import entry_points
+from typing import Annotated
 
 import typer
 
 from placet.errors import CommandError
+from placet_contracts import environment
 
 GROUP = "placet.commands"  # entry points, each a `typer.Typer`
 
 app = typer.Typer(help="Durable human approval for Python workflows.", no_args_is_help=True, add_completion=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def before(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Refuse an environment with a variable that is misspelt: its command would do something else than is meant."""
+    if mistakes := environment.mistakes(os.environ):
+        raise CommandError("\nplacet: ".join(mistakes))
 
 
 @app.command()

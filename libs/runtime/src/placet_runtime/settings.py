@@ -1,13 +1,15 @@
 """What every service reads from its environment. Each variable begins with ``PLACET_``."""
 
+import os
 import sys
 from datetime import timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from placet_contracts import brokers
+from placet_contracts import brokers, environment
 from placet_runtime import hosts
 
 
@@ -67,15 +69,28 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 def read(kind: type[S], **given: Any) -> S:
-    """A service's settings; what is missing or does not fit ends the process with a line for each.
+    """A service's settings; what is missing, misspelt or does not fit ends the process with a line for each.
 
     ``given`` goes before the environment.
     """
+    mistakes = environment.mistakes(os.environ)
     try:
-        return kind(**given)
+        settings = kind(**given)
     except ValidationError as error:
-        sys.exit("\n".join(f"placet: {_variable(item['loc'])}: {item['msg']}" for item in error.errors()))
+        mistakes += [f"{_variable(item['loc'])}: {_message(item)}" for item in error.errors()]
+        _refuse(mistakes)
+    if mistakes:
+        _refuse(mistakes)
+    return settings
+
+
+def _refuse(mistakes: list[str]) -> NoReturn:
+    sys.exit("\n".join(f"placet: {mistake}" for mistake in mistakes))
+
+
+def _message(error: ErrorDetails) -> str:
+    return "required, and not set" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
-    return "PLACET_" + str(location[0]).upper() if location else "settings"
+    return environment.PREFIX + str(location[0]).upper() if location else "settings"

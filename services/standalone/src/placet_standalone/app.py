@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-from pydantic import SecretStr
 from starlette.applications import Starlette
 
 import placet_approval.app as approval
@@ -23,6 +22,7 @@ from placet_executor.settings import Settings as ExecutorSettings
 from placet_notifier.settings import Settings as NotifierSettings
 from placet_runtime.local import LocalBroker, LocalBus
 from placet_runtime.postgres import session_settings
+from placet_runtime.settings import read
 from placet_standalone import secrets
 from placet_standalone.postgres import embedded
 from placet_standalone.secrets import Secrets
@@ -89,38 +89,45 @@ def build(
     return application(lifespan)
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of the three services."""
+
+    approval: ApprovalSettings
+    executor: ExecutorSettings
+    notifier: NotifierSettings
+
+
+def settings(standalone: Standalone, dsn: str = "postgresql:///placet") -> Settings:
+    """Read the environment; what is misspelt in it or does not fit ends the process with a line for each."""
+    keys = standalone.secrets
+    return Settings(
+        read(
+            ApprovalSettings,
+            database_url=dsn,
+            signing_key=keys.signing_key,
+            admin_key=keys.admin_key,
+            public_url=standalone.url,
+        ),
+        read(ExecutorSettings, database_url=dsn, verify_keys=keys.verify_keys, app=""),
+        read(NotifierSettings, database_url=dsn, public_url=standalone.url),
+    )
+
+
 @asynccontextmanager
 async def services(
     standalone: Standalone, dsn: str, app: Placet, stopping: asyncio.Event
 ) -> AsyncIterator[tuple[dict[str, object], Services]]:
     """The three services on one database; the state that their routes need, and the use cases behind them."""
     broker = LocalBroker()
-    keys = standalone.secrets
-    database_url = SecretStr(dsn)
+    chosen = settings(standalone, dsn)
     async with AsyncExitStack() as stack:
         deciding = await stack.enter_async_context(
-            approval.service(
-                ApprovalSettings(
-                    database_url=database_url,
-                    signing_key=SecretStr(keys.signing_key),
-                    admin_key=SecretStr(keys.admin_key),
-                    public_url=standalone.url,
-                ),
-                LocalBus(broker, "approval"),
-                stopping,
-            )
+            approval.service(chosen.approval, LocalBus(broker, "approval"), stopping)
         )
-        notifying = await stack.enter_async_context(
-            notifier.service(
-                NotifierSettings(database_url=database_url, public_url=standalone.url), LocalBus(broker, "notifier")
-            )
-        )
+        notifying = await stack.enter_async_context(notifier.service(chosen.notifier, LocalBus(broker, "notifier")))
         executing = await stack.enter_async_context(
-            executor.service(
-                ExecutorSettings(database_url=database_url, verify_keys=keys.verify_keys, app=""),
-                app,
-                LocalBus(broker, "executor"),
-            )
+            executor.service(chosen.executor, app, LocalBus(broker, "executor"))
         )
         operations = [deciding.operations, notifying.operations, executing.operations]
         yield deciding.state | {"operations": operations}, deciding.services

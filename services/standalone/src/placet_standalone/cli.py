@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 Port = Annotated[int, typer.Option(help="Of the REST API.", min=1, max=65535)]
-Data = Annotated[Path | None, typer.Option(help="Where everything is kept.", envvar="PLACET_DATA")]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Where everything is kept: a folder, .placet if none is named.", envvar="PLACET_DATA"),
+]
 DatabaseUrl = Annotated[
     str | None, typer.Option(envvar="PLACET_DATABASE_URL", help="A Postgres of yours, instead of an embedded one.")
 ]
@@ -121,8 +124,9 @@ def _run(
 
     from placet_runtime import logs
     from placet_runtime.serve import Server
-    from placet_standalone.app import build, nothing
+    from placet_standalone.app import build, nothing, settings
 
+    settings(standalone)  # what is wrong there ends it before anything starts
     logs.configure(os.environ.get("PLACET_LOG_LEVEL", log_level), "console")
     listening = _listen(standalone.port)
 
@@ -167,7 +171,9 @@ def _listen(port: int) -> socket.socket:
 
 def _reload(standalone: "Standalone", app: str) -> None:
     """Keep the database, and run the rest in a child that starts again with each change."""
-    from watchfiles import PythonFilter, awatch
+    from watchfiles import awatch
+
+    from placet_standalone.watching import OwnCode
 
     command = [sys.executable, "-m", "placet.cli", "dev", app]
     command += ["--port", str(standalone.port), "--data", str(standalone.folder)]
@@ -182,7 +188,7 @@ def _reload(standalone: "Standalone", app: str) -> None:
         async with standalone.database() as dsn:
             child = await start(dsn)
             try:
-                async for _ in awatch(Path.cwd(), watch_filter=PythonFilter(), stop_event=stop):
+                async for _ in awatch(Path.cwd(), watch_filter=OwnCode(Path.cwd()), stop_event=stop):
                     await _end(child)
                     print("placet: a file has changed, starting again", flush=True)
                     child = await start(dsn)

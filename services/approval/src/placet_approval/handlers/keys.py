@@ -37,7 +37,7 @@ async def create(
     if name == BOOTSTRAP:
         raise KeyNameTaken(name)
     if lifetime is not None and lifetime <= timedelta():
-        raise Unfit("a key is valid for more than no time")
+        raise Unfit("the days that a key is valid must be more than 0")
     if owner is not None:
         user = (await identities.users(conn, [owner])).get(owner)
         if user is None:

@@ -62,9 +62,7 @@ class Server:
         starttls = query.pop("starttls", ["required" if parts.password else "auto"])[-1]
         modes = {"required": True, "auto": None, "never": False}
         if parts.scheme not in ("smtp", "smtps") or not parts.hostname or query or starttls not in modes:
-            raise ValueError(
-                "PLACET_SMTP_URL is not smtp[s]://[user:password@]host[:port][?starttls=required|auto|never]"
-            )
+            raise ValueError("not smtp[s]://[user:password@]host[:port][?starttls=required|auto|never]")
         tls = parts.scheme == "smtps"
         return cls(
             host=parts.hostname,
@@ -129,7 +127,7 @@ def parse_sender(text: str) -> Address:
             return Address(found["name"] or "", addr_spec=Email(found["named"] or found["alone"]).email)
     except ValidationError:
         pass
-    raise ValueError("PLACET_MAIL_FROM is not 'Name <address>'")
+    raise ValueError("not 'Name <address>'")
 
 
 def render(delivery: Delivery, *, sender: Address, public_url: str) -> EmailMessage:

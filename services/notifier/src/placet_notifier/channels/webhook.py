@@ -53,7 +53,7 @@ class Poster:
         resolve: Resolve,
     ) -> None:
         self._client = client
-        self._signer = _signer(secret)
+        self._signer = signer(secret)
         self._allow_private = allow_private
         self._public_url = public_url
         self._timeout = send_timeout
@@ -180,13 +180,18 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def _signer(secret: str) -> Signer:
+def signer(secret: str) -> Signer:
+    """What signs with a secret of Standard Webhooks.
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
         key = b64decode(secret.removeprefix("whsec_"), validate=True)
     except ValueError:
         key = b""
     if not secret.startswith("whsec_") or len(key) < _KEY:
-        raise ValueError(f"PLACET_WEBHOOK_SECRET is not whsec_ and the base64 of {_KEY} bytes or more")
+        raise ValueError(f"not whsec_ and the base64 of {_KEY} bytes or more")
     return Signer(key)
 
 
