@@ -191,6 +191,7 @@ async def test_a_decision_can_be_undone_for_a_moment(postgres_url: str, browser:
         await page.goto(f"/approvals/{asked['id']}")
         await page.get_by_role("button", name="Approve").click()
         await expect(page.locator("#toasts")).to_contain_text("You approve Refund order 36")
+        await page.wait_for_load_state()  # keys are heard from then on
         await page.keyboard.press("u")
 
         await expect(page.locator("#notices")).to_contain_text("Undone: nothing has been decided.")
