@@ -37,31 +37,59 @@ function showCount() {
 
 // --- the connection
 
-document.addEventListener("htmx:sse:after:connection", ({detail}) => {
-  one("#disconnected")?.classList.toggle("hidden", detail.connection.status === 200);
-  document.body.dataset.live = detail.connection.status === 200 ? "yes" : "no";
-});
+// Whether it is heard what moves: an attribute of the body, by which the style sheet shows what there is to say of it.
+const live = state => { document.body.dataset.hereLive = state; };
+let listening = false; // once connected, that is connected again by itself
+let connected = false;
+let again = null; // the time at which it is tried again what could not be had
 
-function lost(status) {
-  if (status === 401) {
-    const link = one("#sign-in-again");
-    link.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
-    one("#session-over").classList.remove("hidden");
-  } else {
-    one("#disconnected")?.classList.remove("hidden");
-  }
-  document.body.dataset.live = "no";
+// Once the page is seen: a browser may have no more than six connections for all of its tabs.
+function listen() {
+  if (listening || document.hidden) return;
+  listening = true;
+  htmx.trigger(document.body, "listen");
 }
 
-document.addEventListener("htmx:sse:error", ({detail}) => lost(detail.status));
+function renew() {
+  for (const name of ["moved", "moved-begin"]) htmx.trigger(document.body, name);
+}
+
+function tryAgain() {
+  again = null;
+  if (listening) renew();
+  else listen();
+}
+
+function lost(status) {
+  if (status === 401) one("#sign-in-again").href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
+  live(status === 401 ? "over" : "no");
+}
+
+document.addEventListener("DOMContentLoaded", listen);
+document.addEventListener("visibilitychange", listen);
+document.addEventListener("htmx:sse:after:connection", () => {
+  connected = true;
+  live("yes");
+});
+document.addEventListener("htmx:sse:error", ({detail}) => {
+  connected = false;
+  lost(detail.status);
+});
 document.addEventListener("htmx:sse:before:connection", ({detail}) => detail.connection.attempt > 1 && lost());
 
 // What is no page for the place that asked for it is not put there.
 document.addEventListener("htmx:before:swap", event => {
-  const status = event.detail.ctx?.response?.status ?? 200;
-  if (status >= 400) {
-    event.preventDefault();
+  if (event.detail.ctx.response?.status >= 400) event.preventDefault();
+});
+
+document.addEventListener("htmx:finally:request", ({detail: {ctx}}) => {
+  const status = ctx.response?.status;
+  if (status < 400) {
+    if (connected && !again) live("yes");
+  } else {
     lost(status);
+    if (ctx.request.action === "/live") listening = false;
+    if (status !== 401) again ??= setTimeout(tryAgain, 2000 + 3000 * Math.random());
   }
 });
 
