@@ -77,21 +77,52 @@ document.addEventListener("htmx:sse:error", ({detail}) => {
 });
 document.addEventListener("htmx:sse:before:connection", ({detail}) => detail.connection.attempt > 1 && lost());
 
+// --- what is shown, and what comes next
+
+// Requests for what the reader wants to see instead: another of the list, or a page that they go back to. Only the
+// answer to the last one is shown, and until it is there nothing is decided on what it replaces.
+const opens = ctx => ctx.sourceElement !== ctx.target || ctx.swap === "outerSync";
+let asked = null;
+let missed = false; // whether something moved since that was asked, which the answer may not know
+
+document.addEventListener("moved", () => { missed = true; });
+
+document.addEventListener("htmx:before:request", ({detail: {ctx}}) => {
+  if (!opens(ctx)) return;
+  asked = ctx;
+  missed = false;
+  one("#detail")?.toggleAttribute("inert", true);
+});
+
 // What is no page for the place that asked for it is not put there.
 document.addEventListener("htmx:before:swap", event => {
-  if (event.detail.ctx.response?.status >= 400) event.preventDefault();
+  const {ctx} = event.detail;
+  if (ctx.response?.status >= 400 || (opens(ctx) && ctx !== asked)) event.preventDefault();
 });
 
 document.addEventListener("htmx:finally:request", ({detail: {ctx}}) => {
   const status = ctx.response?.status;
+  const opened = ctx === asked;
+  if (opened) {
+    asked = null;
+    one("#detail")?.removeAttribute("inert");
+  }
   if (status < 400) {
     if (connected && !again) live("yes");
+    if (opened) arrived();
+  } else if (opened && status && status !== 401) {
+    location.assign(ctx.request.action); // a page that says what is wrong
   } else {
     lost(status);
     if (ctx.request.action === "/live") listening = false;
     if (status !== 401) again ??= setTimeout(tryAgain, 2000 + 3000 * Math.random());
   }
 });
+
+function arrived() {
+  one(".reader")?.scrollTo(0, 0);
+  if (missed) renew();
+}
 
 document.addEventListener("htmx:finally:swap", () => { // by then the page has its new title, too
   showTimes();
@@ -124,7 +155,7 @@ function step(by) {
 function decide(verdict) {
   const form = one("form[data-decide]");
   const button = form && one(`button[value="${verdict}"]`, form);
-  if (!button || button.disabled) return;
+  if (!button || button.disabled || form.closest("[inert]")) return;
   const comment = one("textarea", form);
   if (verdict === "reject" && comment && !comment.value.trim() && document.activeElement !== comment) {
     comment.focus();
@@ -149,6 +180,7 @@ const KEYS = {
 };
 
 document.addEventListener("keydown", event => {
+  if (event.repeat && event.key !== "j" && event.key !== "k") return; // held down, it would decide on what comes next
   const typing = event.target.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
   if (typing && event.key === "Escape") event.target.blur();
   if (typing && event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.target.form?.requestSubmit(one("form[data-decide] .approve"));
