@@ -85,6 +85,9 @@ const opens = ctx => ctx.sourceElement !== ctx.target || ctx.swap === "outerSync
 let asked = null;
 let missed = false; // whether something moved since that was asked, which the answer may not know
 
+const address = one("#detail")?.getAttribute("hx-get");
+if (location.pathname.endsWith("/decisions") && address) history.replaceState(history.state, "", address); // no page is there
+
 document.addEventListener("moved", () => { missed = true; });
 
 document.addEventListener("htmx:before:request", ({detail: {ctx}}) => {
@@ -120,6 +123,7 @@ document.addEventListener("htmx:finally:request", ({detail: {ctx}}) => {
 });
 
 function arrived() {
+  one("#refused")?.remove();
   one(".reader")?.scrollTo(0, 0);
   if (missed) renew();
 }
