@@ -1,5 +1,7 @@
 """Deciding in a browser: from a request's start to its run's end."""
 
+import re
+
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -114,10 +116,17 @@ async def test_what_has_changed_since_it_was_opened_is_not_decided_on(here: Inbo
     await page.goto(f"/approvals/{asked['id']}")
     await page.locator("form[data-decide] input[name=digest]").evaluate("field => { field.value = 'sha256:other' }")
 
+    await page.get_by_label("Comment").fill("Fine")
     await page.get_by_role("button", name="Approve").click()
 
     await expect(page.get_by_role("alert").first).to_contain_text("something else than what was shown")
+    await expect(page).to_have_url(f"{here.origin}/approvals/{asked['id']}")
     assert (await here.placet.approval(asked["id"]))["status"] == "pending"
+    async with page.expect_response(lambda answer: answer.request.headers.get("hx-target") == "div#detail"):
+        await page.unroute("**/live")
+    await expect(page.locator("#detail time").first).to_have_attribute("data-utc", re.compile("UTC"))
+    await expect(page.get_by_role("alert").first).to_contain_text("something else than what was shown")
+    await expect(page.get_by_label("Comment")).to_have_value("Fine")
     await page.get_by_role("button", name="Approve").click()
     assert (await here.placet.ended(asked["runId"]))["status"] == "completed"
 
@@ -191,6 +200,7 @@ async def test_a_decision_can_be_undone_for_a_moment(postgres_url: str, browser:
         await page.goto(f"/approvals/{asked['id']}")
         await page.get_by_role("button", name="Approve").click()
         await expect(page.locator("#toasts")).to_contain_text("You approve Refund order 36")
+        await page.wait_for_load_state()  # keys are heard from then on
         await page.keyboard.press("u")
 
         await expect(page.locator("#notices")).to_contain_text("Undone: nothing has been decided.")

@@ -86,7 +86,8 @@ class Member:
     def __init__(self, pool: Pool, dsn: str) -> None:
         self.heard: set[str] = set()
         self.news = asyncio.Event()
-        self.voice = Replicas(pool, self._woken)
+        self.begun = asyncio.Event()
+        self.voice = Replicas(pool, self._woken, self.begun.set)
         self.ear = asyncio.create_task(listen(dsn, "approval", CHANNEL, self.voice.hear))
         self.mouth = asyncio.create_task(self.voice.relay())
 
@@ -108,7 +109,7 @@ async def test_replicas_find_one_another_and_tell_all_that_moved(postgres_url: s
         other = Member(pool, dsn)
         ids = {f"{n}:{'x' * 180}" for n in range(100)}
         async with asyncio.timeout(30):
-            await asyncio.gather(one.news.wait(), other.news.wait())
+            await asyncio.gather(*(each.wait() for each in (one.begun, one.news, other.begun, other.news)))
             one.voice.tell(ids)
             while other.heard != ids:
                 other.news.clear()

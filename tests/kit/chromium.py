@@ -12,10 +12,22 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebError, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    WebError,
+    async_playwright,
+    expect,
+)
 
 from kit import debian
 from kit.outcome import CannotBeHad
+
+_PATIENCE = 30_000  # milliseconds until what a page does not show is missing: a busy machine is slow
+expect.set_options(timeout=_PATIENCE)
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _LOCK = Path(tempfile.gettempdir()) / f"placet-tests-chromium-{os.getuid()}.lock"
@@ -117,7 +129,7 @@ async def watched(browser: Browser, origin: str, **options: Any) -> AsyncIterato
         **options,
     }
     context = await browser.new_context(**chosen)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(_PATIENCE)
     watch = Watch(origin)
     watch.on(context)
     try:

@@ -65,4 +65,4 @@ def open_request(page: Page) -> Locator:
 
 async def live(page: Page) -> None:
     """Wait until a page hears what moves."""
-    await page.locator("body[data-live=yes]").wait_for(state="attached")
+    await page.locator("body[data-here-live=yes]").wait_for(state="attached")

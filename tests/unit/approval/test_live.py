@@ -52,6 +52,18 @@ async def test_who_misses_much_is_told_that_it_is_much() -> None:
     await messages.aclose()
 
 
+async def test_a_page_looks_again_when_its_service_may_have_missed_something() -> None:
+    """As while it could not hear the other replicas."""
+    hub = Live(asyncio.Event())
+    messages = hub.messages()
+    await anext(messages)
+
+    hub.missed()
+
+    assert events(await anext(messages)) == [ANYTHING, BEGIN]
+    await messages.aclose()
+
+
 async def test_streams_end_when_the_service_stops() -> None:
     """So that stopping does not wait for browsers."""
     stopping = asyncio.Event()

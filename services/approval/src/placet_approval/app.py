@@ -128,7 +128,7 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
         waits, live = Waits(stopping), Live(stopping)
         outbox = Outbox(pools.rest, bus)
         signer = Signer(settings.signing_key.get_secret_value())
-        others = Replicas(pools.rest, partial(_wake, waits, live))
+        others = Replicas(pools.rest, partial(_wake, waits, live), live.missed)
 
         def changed(ids: Iterable[str | UUID]) -> None:
             moved = [str(id) for id in ids]

@@ -11,7 +11,7 @@ _ALIVE = 15.0  # seconds until something is said in any case, so that a dead con
 _TOPICS = 100  # named in a message
 _LONGEST = 600.0  # seconds; then the browser comes again, and shows whether it is still signed in
 
-BEGIN = "moved-begin"  # the event of the first message: something may have been missed
+BEGIN = "moved-begin"  # the event of the first message, and of others before which something may have been missed
 ANYTHING = "moved"  # the event that comes with every message
 MUCH = "moved-much"  # beside it, where more moved than is named
 
@@ -44,6 +44,12 @@ class Live:
                 moved.update(topics)
             else:
                 moved[MUCH] = None
+            woken.set()
+
+    def missed(self) -> None:
+        """Anything may have moved."""
+        for woken, moved in self._listeners.items():
+            moved[BEGIN] = None
             woken.set()
 
     async def messages(self) -> AsyncGenerator[bytes, None]:

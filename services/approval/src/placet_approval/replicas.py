@@ -20,9 +20,11 @@ _IDS = 32  # in a hint, of up to 200 bytes each; Postgres takes less than 8,000
 class Replicas:
     """What this replica says to the others, and hears of them."""
 
-    def __init__(self, pool: Pool, woken: Callable[[Iterable[str]], None]) -> None:
+    def __init__(self, pool: Pool, woken: Callable[[Iterable[str]], None], missed: Callable[[], None]) -> None:
+        """``missed`` is called when this replica has begun to listen: what was said before, it has not heard."""
         self._pool = pool
         self._woken = woken
+        self._missed = missed
         self._me = uuid4().hex[:8]
         self._alone = True
         self._moved: dict[str, None] = {}
@@ -44,6 +46,8 @@ class Replicas:
         if hint:
             self._alone = False
             self._woken(json.loads(ids))
+        else:
+            self._missed()
 
     async def look(self) -> None:
         """See whether there are other replicas still."""

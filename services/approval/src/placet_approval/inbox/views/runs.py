@@ -82,7 +82,7 @@ async def show_run(visit: Visit) -> Response:
         ended=run.status in ENDED,
         now=now,
         here=run_url(run.id),
-        topics=" ".join(topic(id) for id in (run.id, *(approval.id for approval in approvals))).split(),
+        topics=[topic(id) for id in (run.id, *(approval.id for approval in approvals))],
     )
 
 
