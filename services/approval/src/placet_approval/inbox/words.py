@@ -80,7 +80,7 @@ def utc(at: datetime) -> str:
 
 
 def ago(at: datetime, style: str = "relative", now: datetime | None = None) -> str:
-    """How far off a time is: "in 2 hours", "3 days ago"; ``short``, "in 2h", "3d ago". The script has the same words."""
+    """How far off a time is: "in 2 hours"; where `style` is "short", "in 2h". The script has the same words."""
     left = (at - (now or datetime.now(UTC))).total_seconds()
     if abs(left) < 5:
         return "now"
