@@ -165,6 +165,17 @@ async def test_several_are_decided_at_once_and_one_refusal_stops_no_other(here: 
     assert ends == ["completed", "rejected", "completed"]
 
 
+async def test_a_word_of_any_length_widens_no_page(here: Inbox) -> None:
+    """A title without a space fits a phone in the list, on its own page, and among several."""
+    asked = await here.ask("Refund" * 30)
+    page = await here.page("ana", viewport={"width": 360, "height": 740})
+
+    for path in ("/inbox", f"/approvals/{asked['id']}", f"/inbox/several?decision=approve&id={asked['id']}"):
+        await page.goto(path)
+        await expect(page.get_by_text("RefundRefund").filter(visible=True).first).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
 async def test_a_vote_leaves_the_rest_to_others(here: Inbox) -> None:
     """Where two are asked, one's approval is a vote: the row says 1 of 2 to the other, whose approval completes it."""
     asked = await here.ask("Pay invoice 34", "payment")

@@ -167,13 +167,14 @@ async def test_a_run_shows_what_happened_in_words_and_as_a_picture(placet: Produ
 
 
 async def test_a_run_that_waits_leads_to_what_it_asks_for(placet: Product, ana: Browser) -> None:
-    """And its page follows it."""
+    """It says for whom, and its page follows it."""
     run = await placet.start("asks")
     approval = await placet.paused(run)
 
     shown = await page(ana, f"/runs/{run}")
 
     assert f'<a href="/approvals/{approval["id"]}">Pay &lt;17&gt;?</a>' in shown
+    assert "needs 1 more, anybody with the role approver" in shown
     assert f'hx-get="/runs/{run}" hx-trigger="moved-' in shown
     assert "/runs/new?from" not in shown
 

@@ -35,7 +35,7 @@ def test_stages_a_requester_and_a_deadline() -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({}, ["nobody beside those whom others ask"]),
+        ({}, ["nobody more than the workflow asks"]),
         ({"stages": [stage({})]}, ["1 person with the role approver"]),
         ({"stages": [stage({"required": 3})]}, ["3 people with the role approver"]),
         (
@@ -78,7 +78,7 @@ def test_stages_a_requester_and_a_deadline() -> None:
         (
             {"expires_in": 60.0, "hours": {"time_zone": "UTC", "days": ["sun", "mon", "wed"]}},
             [
-                "nobody beside those whom others ask",
+                "nobody more than the workflow asks",
                 "expires after 1 minute of working time",
                 "working time is Mon, Wed and Sun, 09:00 to 17:00, UTC",
             ],

@@ -85,3 +85,22 @@ def test_a_deadline_is_marked_by_how_near_it_is(left: int, mark: str) -> None:
     now = datetime(2026, 11, 3, tzinfo=UTC)
 
     assert words.urgency(now + timedelta(minutes=left), now) == mark
+
+
+@pytest.mark.parametrize(
+    ("left", "long", "short"),
+    [
+        (4, "now", "now"),
+        (34, "in 34 seconds", "in 34s"),
+        (3599, "in 59 minutes", "in 59m"),
+        (-3600, "1 hour ago", "1h ago"),
+        (-200_000, "2 days ago", "2d ago"),
+    ],
+)
+def test_how_far_off_a_time_is(left: int, long: str, short: str) -> None:
+    """In seconds: in its largest unit that is full, so that no deadline seems further off than it is."""
+    now = datetime(2026, 11, 3, tzinfo=UTC)
+    at = now + timedelta(seconds=left)
+
+    assert words.ago(at, now=now) == long
+    assert words.ago(at, "short", now) == short

@@ -50,7 +50,8 @@ def _kind(moment: Moment) -> ChangeKind:
 def _detail(moment: Moment) -> str:
     if moment.kind == "escalation":
         return f"{', '.join(moment.approvers)} may decide too"
-    return f"told {len(moment.destinations)} again"
+    count = len(moment.destinations)
+    return "nobody to send it to" if not count else "1 message" if count == 1 else f"{count} messages"
 
 
 def _event(moment: Moment, approval: Approval) -> ApprovalReminded:

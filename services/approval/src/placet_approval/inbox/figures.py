@@ -124,7 +124,7 @@ def _times_by_day(days: Sequence[Ended]) -> Figure:
 
 
 def _times_by_workflow(workflows: Sequence[Ended]) -> Figure:
-    known = [each for each in workflows if each.decided]
+    known = sorted((each for each in workflows if each.decided), key=lambda each: each.half or 0, reverse=True)
     spans = [
         Span(each.workflow or "", *times, hint=words.plural(each.decided, "decision"))
         for each in known[:_ROWS]
@@ -133,7 +133,7 @@ def _times_by_workflow(workflows: Sequence[Ended]) -> Figure:
     return _ranges(
         "workflow-times",
         "Time to decision by workflow",
-        "From opening to the decision that ended it.",
+        "From opening to the decision that ended it; the slowest first.",
         spans,
         head=["Workflow", "Decided", "Half within", "95 % within"],
         rows=[[each.workflow or "", labels.count(each.decided), _time(each.half), _time(each.most)] for each in known],
@@ -141,14 +141,15 @@ def _times_by_workflow(workflows: Sequence[Ended]) -> Figure:
 
 
 def _times_by_group(groups: Sequence[Made]) -> Figure:
-    spans = [Span(each.name, each.half, each.most, words.plural(each.decisions, "decision")) for each in groups[:_ROWS]]
+    known = sorted(groups, key=lambda each: each.half, reverse=True)
+    spans = [Span(each.name, each.half, each.most, words.plural(each.decisions, "decision")) for each in known[:_ROWS]]
     return _ranges(
         "group-times",
         "Time to decision by group",
-        "Decisions and votes of the people who are in a group now, from opening to theirs.",
+        "Decisions and votes of the people who are in a group now, from opening to theirs; the slowest first.",
         spans,
         head=["Group", "Decisions", "Half within", "95 % within"],
-        rows=[_made(each) for each in groups],
+        rows=[_made(each) for each in known],
         empty="Nobody who is in a group decided anything in these days.",
     )
 

@@ -47,6 +47,7 @@ _ENVIRONMENT.filters |= {
     "who": words.who,
     "span": words.span,
     "lasted": words.lasted,
+    "ago": words.ago,
     "iso": words.iso,
     "utc": words.utc,
     "needed": words.needed,

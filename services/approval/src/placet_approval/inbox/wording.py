@@ -67,7 +67,7 @@ def source_of_rule(rule: str) -> str:
 def _of_policy(policy: Policy) -> list[str]:
     clauses = _stages(policy.stages)
     if not clauses:
-        clauses = [quorum(Quorum())] if isinstance(policy, AuthorPolicy) else ["nobody beside those whom others ask"]
+        clauses = [quorum(Quorum())] if isinstance(policy, AuthorPolicy) else ["nobody more than the workflow asks"]
     if policy.approve_when is not None:
         clauses.append(f"nobody, where {policy.approve_when}")
     if policy.rejections > 1:

@@ -9,6 +9,7 @@ from typing import Any
 from placet_approval.policy.votes import Missing
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+_LONG_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 _LONGEST_DIFF = 400  # lines
 
 
@@ -76,6 +77,17 @@ def iso(at: datetime) -> str:
 def utc(at: datetime) -> str:
     """As people read it, where their own time is not known."""
     return f"{at.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+
+
+def ago(at: datetime, style: str = "relative", now: datetime | None = None) -> str:
+    """How far off a time is: "in 2 hours"; where `style` is "short", "in 2h". The script has the same words."""
+    left = (at - (now or datetime.now(UTC))).total_seconds()
+    if abs(left) < 5:
+        return "now"
+    name, size = next((name, size) for name, size in _LONG_UNITS if abs(left) >= size)
+    count = int(abs(left) // size)
+    shown = f"{count}{name[0]}" if style == "short" else plural(count, name)
+    return f"in {shown}" if left > 0 else f"{shown} ago"
 
 
 def urgency(deadline: datetime, now: datetime | None = None) -> str:

@@ -9,13 +9,16 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
 // --- times
 
 const full = new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "short"});
-const relative = new Intl.RelativeTimeFormat(undefined, {numeric: "always", style: "short"});
+const relative = {
+  relative: new Intl.RelativeTimeFormat(undefined, {style: "long"}),
+  short: new Intl.RelativeTimeFormat(undefined, {style: "narrow"}),
+};
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
-function ago(at) {
+function ago(at, format) {
   const seconds = (at - Date.now()) / 1000;
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? UNITS.at(-1);
-  return Math.abs(seconds) < 5 ? "now" : relative.format(Math.trunc(seconds / size), unit);
+  return Math.abs(seconds) < 5 ? "now" : format.format(Math.trunc(seconds / size), unit);
 }
 
 function showTimes(within = document) {
@@ -23,7 +26,7 @@ function showTimes(within = document) {
     const at = new Date(time.dateTime);
     const utc = time.dataset.utc ??= time.title;
     time.title = `${full.format(at)} · ${utc}`;
-    time.textContent = time.dataset.format === "relative" ? ago(at) : full.format(at);
+    time.textContent = relative[time.dataset.format] ? ago(at, relative[time.dataset.format]) : full.format(at);
   }
 }
 
@@ -249,3 +252,4 @@ showTimes();
 showCount();
 markCurrent();
 showSelection();
+current()?.scrollIntoView({block: "nearest"});
