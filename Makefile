@@ -37,6 +37,9 @@ logs: ## Follow the logs of what `make up` started
 
 # --- testing
 
+# Every process of the tests, and they start many, would compile all it imports anew.
+test test-slow search: export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: test
 test: $(VENV)/.stamp ## Run the tests that are quick; ARGS=tests/unit runs some of them
 	$(VENV)/bin/pytest -n 2 -m "not slow" $(ARGS)

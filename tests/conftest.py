@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 import structlog
 
-from kit.database import database
+from kit.database import database, empty_database, template
 from kit.rabbitmq import delete_namespace
 from kit.servers import CannotBeHad, servers
 
@@ -39,6 +39,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         pytest.exit(str(error), returncode=4)
     os.environ["PLACET_TEST_DATABASE_URL"] = found.postgres
     os.environ["PLACET_TEST_AMQP_URL"] = found.rabbitmq
+    stack.enter_context(template(found.postgres))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -61,8 +62,15 @@ def amqp_url() -> str:
 
 @pytest.fixture
 async def database_url(postgres_url: str) -> AsyncIterator[str]:
-    """An empty database of the test's own."""
+    """A database of the test's own, with the tables of every service."""
     async with database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture
+async def empty_database_url(postgres_url: str) -> AsyncIterator[str]:
+    """A database of the test's own, with nothing in it."""
+    async with empty_database(postgres_url) as url:
         yield url
 
 

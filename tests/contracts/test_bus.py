@@ -13,7 +13,7 @@ from kit.waiting import connected, eventually
 from placet_contracts.cloudevents import CloudEvent, encode
 from placet_contracts.events import Event, RunCancel, RunChanged
 from placet_contracts.topology import Service
-from placet_runtime import fail, migrations, postgres, quarantine
+from placet_runtime import fail, postgres, quarantine
 from placet_runtime.bus import Bus
 from placet_runtime.consumer import Consumer, Permanent
 from placet_runtime.local import LocalBroker, LocalBus
@@ -66,7 +66,6 @@ async def sides(kind: str, database_url: str, amqp_url: str, namespace: str) -> 
     made: dict[Service, Side] = {}
     async with AsyncExitStack() as stack:
         for service, event in SUBSCRIPTIONS.items():
-            await migrations.apply(database_url, service)
             pool = await stack.enter_async_context(postgres.connect(database_url, service, size=4))
             bus: Bus = (
                 LocalBus(broker, service) if kind == "local" else RabbitBus(amqp_url, service, namespace=namespace)

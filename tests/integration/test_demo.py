@@ -64,6 +64,12 @@ async def count(database_url: str, what: str) -> int:
         await conn.close()
 
 
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """A database as a newcomer has it."""
+    return empty_database_url
+
+
 async def test_its_link_opens_a_backlog_and_what_one_decides_goes_on(tmp_path: Path, database_url: str) -> None:
     """Whoever signs in may decide on most of what waits, and the terminal tells how it goes on. A restart adds
     nothing; the past has all outcomes, and stands up to an auditor."""

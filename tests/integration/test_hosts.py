@@ -47,9 +47,9 @@ async def read_only(database_url: str) -> AsyncIterator[str]:
     await conn.close()
 
 
-async def test_every_way_to_postgres_passes_a_host_that_is_down(database_url: str) -> None:
+async def test_every_way_to_postgres_passes_a_host_that_is_down(empty_database_url: str) -> None:
     """Migrations, pool and listener use the second host while the first one refuses."""
-    dsn = among(database_url, REFUSES)
+    dsn = among(empty_database_url, REFUSES)
 
     assert await migrations.apply(dsn, "executor")
     assert await migrations.pending(dsn, "executor") == []

@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from placet_runtime import migrations, postgres
+from placet_runtime import postgres
 
 # FATAL, 57P01, as a server says to a connection before it closes it.
 _GOODBYE = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
@@ -11,7 +11,6 @@ _GOODBYE = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrato
 
 async def test_a_plan_from_an_empty_table_does_not_scan_a_full_one(database_url: str) -> None:
     """A prepared statement that was planned while its table was small goes by the index ever after."""
-    await migrations.apply(database_url, "executor")
     async with postgres.connect(database_url, "executor", size=2) as pool, pool.acquire() as conn:
         await conn.execute("PREPARE look (text[]) AS SELECT input FROM runs WHERE id = ANY ($1)")
         for _ in range(6):  # then Postgres settles for one plan
@@ -24,7 +23,6 @@ async def test_a_plan_from_an_empty_table_does_not_scan_a_full_one(database_url:
 
 async def test_a_connection_that_was_told_goodbye_is_the_database_that_is_away(database_url: str) -> None:
     """What is asked over a connection that the server is about to close says that the database is away, not a bug."""
-    await migrations.apply(database_url, "executor")
     async with postgres.connect(database_url, "executor", size=2) as pool:
         async with pool.acquire() as conn:
             protocol = conn._con._protocol  # type: ignore[attr-defined]

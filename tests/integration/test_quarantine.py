@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from placet_contracts.cloudevents import CloudEvent
 from placet_contracts.events import RunCancel
-from placet_runtime import migrations, postgres, quarantine
+from placet_runtime import postgres, quarantine
 from placet_runtime.cli import commands
 from placet_runtime.consumer import Consumer, Permanent
 from placet_runtime.local import LocalBroker, LocalBus
@@ -28,7 +28,6 @@ _BODY = (
 
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
-    await migrations.apply(database_url, "executor")
     async with postgres.connect(database_url, "executor", size=4) as made:
         yield made
 

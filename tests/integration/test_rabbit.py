@@ -11,7 +11,7 @@ import pytest
 from kit.proxy import Proxy, Weather, proxy
 from kit.waiting import connected, eventually
 from placet_contracts.topology import ack_queue, queue
-from placet_runtime import migrations, postgres, quarantine
+from placet_runtime import postgres, quarantine
 from placet_runtime.bus import BusUnavailable
 from placet_runtime.consumer import Consumer
 from placet_runtime.rabbit import RabbitBus
@@ -134,7 +134,6 @@ async def test_amnesia_is_noticed(amqp_url: str, namespace: str) -> None:
 
 async def test_a_message_that_nobody_survives_is_buried(database_url: str, amqp_url: str, namespace: str) -> None:
     """A message that was delivered too often without being settled ends in the quarantine, with its bytes."""
-    await migrations.apply(database_url, "executor")
     async with executor_bus(amqp_url, namespace, Receiver()):
         pass  # the queues are declared
     connection = await aio_pika.connect(amqp_url)

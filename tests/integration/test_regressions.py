@@ -18,14 +18,11 @@ from placet_contracts.cloudevents import CloudEvent
 from placet_contracts.events import ApprovalRequested, RunChanged, WorkflowStart
 from placet_executor.domain import LeaseLost
 from placet_executor.handlers import intake, leases, passes
-from placet_runtime import migrations
 
 
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
     """A simulated deployment."""
-    await migrations.apply(database_url, "approval")
-    await migrations.apply(database_url, "executor")
     async with World.on(database_url) as world:
         await world.pools["approval"].execute(audit.SCHEMA)
         await world.begin()

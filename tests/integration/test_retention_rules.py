@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 from typer.testing import CliRunner
 
 from placet_notifier.settings import Settings as NotifierSettings
-from placet_runtime import migrations, postgres, quarantine, retention
+from placet_runtime import postgres, quarantine, retention
 from placet_runtime.cli import commands
 from placet_runtime.quarantine import Refused
 from placet_runtime.retention import Retention, Rule
@@ -21,7 +21,6 @@ SOON = timedelta(milliseconds=1)
 async def test_old_refused_messages_go_in_batches(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them, and none that is to be taken in again."""
     monkeypatch.setattr(retention, "BATCH", 2)
-    await migrations.apply(database_url, "executor")
     async with postgres.connect(database_url, "executor", size=2) as pool:
         await quarantine.add(pool, "executor", [Refused("dead", f"reason {n}", b"x") for n in range(6)])
         await pool.execute("UPDATE quarantine SET retry = true WHERE reason = 'reason 3'")
@@ -35,7 +34,6 @@ async def test_old_refused_messages_go_in_batches(database_url: str, monkeypatch
 
 async def test_a_command_tells_what_would_go(database_url: str) -> None:
     """For any span, and without deleting it."""
-    await migrations.apply(database_url, "executor")
     conn = await asyncpg.connect(database_url, server_settings={"search_path": "executor"})
     await conn.execute(
         """
@@ -80,7 +78,6 @@ async def test_a_rule_that_fails_keeps_no_other_from_its_work(database_url: str)
     async def fail(*_: Any) -> int:
         raise OSError("no space left")
 
-    await migrations.apply(database_url, "executor")
     async with postgres.connect(database_url, "executor", size=2) as pool:
         await quarantine.add(pool, "executor", [Refused("dead", "reason", b"x")])
         broken = Rule("runs", retention.quarantine_due, fail)

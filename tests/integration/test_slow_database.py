@@ -14,8 +14,6 @@ from kit.product import Product, problem
 from kit.proxy import CALM, Weather, proxy
 from kit.stack import ADMIN_KEY, Deployment
 from placet import Context, Interrupt, Placet
-from placet_contracts.topology import SERVICES
-from placet_runtime import migrations
 
 pytestmark = pytest.mark.slow
 
@@ -37,8 +35,6 @@ async def asks(ctx: Context, input: Any) -> Any:
 async def far_away(postgres_url: str) -> AsyncIterator[Product]:
     """A deployment with the default limits, whose database is slow from now on."""
     async with database(postgres_url) as url:
-        for service in SERVICES:
-            await migrations.apply(url, service)
         parts = urlsplit(url)
         async with proxy(parts.hostname or "localhost", parts.port or 5432) as network:
             user = f"{parts.username}:{parts.password}" if parts.password else parts.username

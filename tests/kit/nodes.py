@@ -45,7 +45,6 @@ _POSTGRES = {
     "max_connections": "200",
     "shared_buffers": "64MB",
     "max_wal_size": "512MB",
-    "wal_compression": "on",
     "log_min_messages": "fatal",
     "timezone": "UTC",
 }

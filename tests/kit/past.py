@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from kit.database import database
-from placet_runtime import migrations, postgres
+from placet_runtime import postgres
 from placet_runtime.postgres import Connection, Pool
 
 WORKFLOWS = ("refund", "deploy", "<wire>")
@@ -154,7 +154,6 @@ class World:
 async def past(postgres_url: str) -> AsyncIterator[World]:
     """A world in which nothing has happened, and whose people are known."""
     async with database(postgres_url) as dsn:
-        await migrations.apply(dsn, "approval")
         conn = await asyncpg.connect(dsn, server_settings={"search_path": "approval", "timezone": "UTC"})
         async with postgres.connect(dsn, "approval", size=2) as pool:
             made = World(conn, pool, await conn.fetchval("SELECT now()"))

@@ -11,6 +11,12 @@ from placet_runtime.migrations import Migration, MigrationChanged
 from placet_runtime.postgres import NotDurable
 
 
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """A database that no migration has touched."""
+    return empty_database_url
+
+
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_schema_is_made_once_by_many(service: Service, database_url: str) -> None:
     """Eight processes that migrate at the same time apply each migration once; after that nothing is outstanding."""

@@ -11,7 +11,7 @@ from bench.http import Client
 from bench.peers import environments
 from bench.peers.deployment import Deployment
 from bench.processes import free_port, process, ready
-from kit.database import database
+from kit.database import empty_database
 
 _THREADS = 8  # that statements run in; it may start any number by default, and does less the more there are
 _APP = Path(__file__).parent / "apps" / "on_dbos.py"
@@ -50,7 +50,7 @@ async def running(postgres_url: str) -> AsyncIterator[Deployment]:
     """DBOS on a database of its own, as it comes but for the number of its threads."""
     python, port = install(), free_port()
     url = f"http://127.0.0.1:{port}"
-    async with database(postgres_url) as database_url:
+    async with empty_database(postgres_url) as database_url:
         async with process([python, _APP, database_url, str(port), str(_THREADS)], {}):
             await ready(url, "/readyz")
             packages = environments.pinned("dbos", "dbos", "sqlalchemy", "psycopg", "uvicorn", "uvloop")

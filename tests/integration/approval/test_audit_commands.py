@@ -193,20 +193,20 @@ def as_role(dsn: str, role: str) -> str:
     return f"{dsn}{'&' if '?' in dsn else '?'}role={role}"
 
 
-async def test_the_role_of_the_service_can_only_add(database_url: str) -> None:
+async def test_the_role_of_the_service_can_only_add(empty_database_url: str) -> None:
     """After `deploy/postgres/audit.sql` the service works, and can neither change nor drop what it has noted."""
     suffix = uuid4().hex[:8]
     service, owner, auditor = f"approval_{suffix}", f"owner_{suffix}", f"auditor_{suffix}"
     script = (ROOT / "deploy/postgres/audit.sql").read_text("utf-8").replace("\\set ON_ERROR_STOP on\n", "")
     script = script.replace("TO approval;", f"TO {service};")
     script = script.replace("placet_audit_owner", owner).replace("placet_auditor", auditor)
-    admin = await asyncpg.connect(database_url, server_settings={"search_path": "approval"})
+    admin = await asyncpg.connect(empty_database_url, server_settings={"search_path": "approval"})
     try:
         await admin.execute(f"CREATE ROLE {service}; CREATE SCHEMA approval AUTHORIZATION {service}")
-        await migrations.apply(as_role(database_url, service), "approval")
+        await migrations.apply(as_role(empty_database_url, service), "approval")
         await admin.execute(script)
 
-        async with ledger(as_role(database_url, service)) as book:
+        async with ledger(as_role(empty_database_url, service)) as book:
             [id] = await book.open()
             await book.decide(id)
             await book.seal()
@@ -222,7 +222,7 @@ async def test_the_role_of_the_service_can_only_add(database_url: str) -> None:
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await book.deps.pool.execute(statement)
 
-            reader = Ledger(book.deps, book.key, as_role(database_url, auditor))
+            reader = Ledger(book.deps, book.key, as_role(empty_database_url, auditor))
             verified = await command(reader, "verify", "--grace", "0")
             assert verified.exit_code == 0, verified.output
             exported = (await command(reader, "export")).output

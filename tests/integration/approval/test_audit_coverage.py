@@ -110,7 +110,7 @@ async def test_new_rows_may_be_without_a_seal_and_old_ones_not(history: Ledger) 
     assert problems(await history.verify(grace=0)) == {"unsealed"}
 
 
-async def test_the_audit_begins_with_an_upgrade(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_audit_begins_with_an_upgrade(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was before it needs no entry; what was opened before and ends after has that of its end."""
     every = migrations.of("approval")
 
@@ -119,8 +119,8 @@ async def test_the_audit_begins_with_an_upgrade(database_url: str, monkeypatch: 
 
     with monkeypatch.context() as patched:
         patched.setattr(migrations, "of", before)
-        await migrations.apply(database_url, "approval")
-    conn = await asyncpg.connect(database_url, server_settings={"search_path": "approval"})
+        await migrations.apply(empty_database_url, "approval")
+    conn = await asyncpg.connect(empty_database_url, server_settings={"search_path": "approval"})
     await conn.execute(
         """
         INSERT INTO approvals (id, run_id, workflow, version, gate, status, input, digest, notified)
@@ -132,7 +132,7 @@ async def test_the_audit_begins_with_an_upgrade(database_url: str, monkeypatch: 
     pending = await conn.fetchval("SELECT id FROM approvals WHERE status = 'pending'")
     await conn.close()
 
-    async with ledger(database_url) as book:
+    async with ledger(empty_database_url) as book:
         await book.decide(pending)
         await book.open()
         await book.seal()

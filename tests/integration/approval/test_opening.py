@@ -8,12 +8,11 @@ from placet_approval.domain import Approval
 from placet_approval.store import approvals, runs
 from placet_approval.store.approvals import Opening
 from placet_contracts.events import ApprovalRequested, RunChanged
-from placet_runtime import migrations, postgres
+from placet_runtime import postgres
 
 
 async def test_a_cancellation_under_way_is_waited_for(database_url: str) -> None:
     """An approval that asks while its run's cancellation is about to commit opens as cancelled, never as pending."""
-    await migrations.apply(database_url, "approval")
     request = ApprovalRequested(
         approval_id=uuid4(), run_id="run", workflow="w", version=1, gate="legal", input=None, digest="sha256:00"
     )

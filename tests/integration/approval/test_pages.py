@@ -15,7 +15,6 @@ from kit.database import database
 from placet_approval.handlers import quarantine, reading
 from placet_approval.quarantined import Name
 from placet_approval.store import runs, workflows
-from placet_runtime import migrations
 from placet_runtime.postgres import Connection, session_settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -61,7 +60,6 @@ class Reading:
 async def conn(postgres_url: str) -> AsyncIterator[Connection]:
     """Many paused runs of one workflow, each with its pending approval, and nothing else."""
     async with database(postgres_url) as dsn:
-        await migrations.apply(dsn, "approval")
         made = await asyncpg.connect(dsn, server_settings=session_settings("approval", "placet tests"))
         await made.execute(
             f"""

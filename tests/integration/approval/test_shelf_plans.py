@@ -16,7 +16,6 @@ from placet_approval.domain import Person
 from placet_approval.handlers import shelves
 from placet_approval.shelf import SHELVES, Place, Query
 from placet_approval.store import identities
-from placet_runtime import migrations
 from placet_runtime.postgres import Connection, session_settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -55,7 +54,6 @@ class Explainer:
 async def conn(postgres_url: str) -> AsyncIterator[Connection]:
     """A large backlog, and a history."""
     async with database(postgres_url) as dsn:
-        await migrations.apply(dsn, "approval")
         made = await asyncpg.connect(dsn, server_settings=session_settings("approval", "placet tests"))
         await backlog.fill(made, pending=PENDING, resolved=RESOLVED)
         yield made

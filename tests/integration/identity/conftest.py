@@ -7,14 +7,12 @@ import pytest
 
 from placet_approval.handlers import groups, keys, users
 from placet_approval.identity import UserChange
-from placet_runtime import migrations
 from placet_runtime.postgres import Connection, session_settings
 
 
 @pytest.fixture
 async def conn(database_url: str) -> AsyncIterator[Connection]:
     """A connection to the tables, and nobody in them."""
-    await migrations.apply(database_url, "approval")
     settings = session_settings("approval", "placet tests")
     made: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(database_url, server_settings=settings)
     try:

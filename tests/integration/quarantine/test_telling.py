@@ -58,7 +58,6 @@ class Side:
 
 @pytest.fixture
 async def side(database_url: str) -> AsyncIterator[Side]:
-    await migrations.apply(database_url, "executor")
     async with postgres.connect(database_url, "executor", size=3) as pool:
         yield Side(pool)
 
@@ -74,7 +73,7 @@ def kept(events: Sequence[Event]) -> dict[UUID, int]:
 
 
 async def test_what_was_there_before_an_upgrade_is_told_once(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What older services kept, however much it is; with a broker or without one, as it is in the outbox."""
     every = migrations.of("executor")
@@ -84,8 +83,8 @@ async def test_what_was_there_before_an_upgrade_is_told_once(
 
     with monkeypatch.context() as patched:
         patched.setattr(migrations, "of", before)
-        await migrations.apply(database_url, "executor")
-    conn = await asyncpg.connect(database_url, server_settings={"search_path": "executor"})
+        await migrations.apply(empty_database_url, "executor")
+    conn = await asyncpg.connect(empty_database_url, server_settings={"search_path": "executor"})
     await conn.execute(
         """
         INSERT INTO quarantine (id, type, reason, body)
@@ -93,9 +92,9 @@ async def test_what_was_there_before_an_upgrade_is_told_once(
         """
     )
     await conn.close()
-    await migrations.apply(database_url, "executor")
+    await migrations.apply(empty_database_url, "executor")
 
-    async with postgres.connect(database_url, "executor", size=2) as pool:
+    async with postgres.connect(empty_database_url, "executor", size=2) as pool:
         upgraded = Side(pool)
         assert set(kept(await upgraded.told())) == await upgraded.ids()
         assert await upgraded.told() == []
@@ -183,7 +182,6 @@ async def test_one_replica_tells_at_a_time(side: Side) -> None:
 
 @pytest.fixture
 async def approval(database_url: str) -> AsyncIterator[Deps]:
-    await migrations.apply(database_url, "approval")
     async with postgres.connect(database_url, "approval", size=3) as pool:
         outbox = Outbox(pool, LocalBus(LocalBroker(), "approval"))
         yield Deps(pool=pool, outbox=outbox, signer=Signer(generate_key()), changed=lambda ids: None)
