@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 
 from kit.desk import Desk, asks, desk, stages
-from placet_approval.handlers import moments, runs, shelves
+from placet_approval.domain import NotAllowed
+from placet_approval.handlers import holding, moments, runs, shelves
 from placet_approval.handlers.shelves import Item
 from placet_approval.shelf import Place, Query
 from placet_contracts.policies import AuthorPolicy, Escalation, Quorum, Stage
@@ -40,6 +41,33 @@ async def test_each_sees_what_waits_for_them(office: Desk) -> None:
     assert await office.on("all", "vi") == [own, named, group, plain]
 
 
+async def test_whoever_is_named_and_has_not_the_role_has_nothing_to_decide(office: Desk) -> None:
+    """Themselves, in a group, or for somebody; nor does anybody for them. Their group is asked, and they see that."""
+    await office.know("viv", "finance", roles=["viewer"])
+    named, group = await office.ask(asks("user:viv")), await office.ask(asks("group:finance"))
+    await office.away("viv", "cy")
+    await office.away("ana", "viv")
+
+    assert (await office.mine("viv"), await office.mine("cy")) == ([], [])
+    assert await office.on("groups", "viv") == [group]
+    for handle, id in (("viv", named), ("viv", group), ("cy", named)):
+        assert isinstance(await office.decide(handle, id), NotAllowed)
+    assert (await office.approval(named)).status == (await office.approval(group)).status == "pending"
+
+
+async def test_a_role_that_is_taken_away_takes_what_waits(office: Desk) -> None:
+    """Also what was decided a moment ago, and is not released yet."""
+    named, plain = await office.ask(asks("user:ana")), await office.ask()
+    await holding.hold(office.deps, [await office.decision("ana", id) for id in (named, plain)])
+    await office.give("ana", "viewer")
+
+    assert await office.mine("ana") == []
+    async with office.deps.pool.acquire() as conn:
+        await conn.execute("UPDATE held SET release_at = now()")
+    assert await holding.release(office.deps) == 2
+    assert (await office.approval(named)).status == (await office.approval(plain)).status == "pending"
+
+
 async def test_a_stage_asks_others_than_the_one_before(office: Desk) -> None:
     """As votes are cast, who is asked moves on; what was decided waits for nobody."""
     id = await office.ask(stages("group:finance", "group:legal"))
@@ -65,9 +93,9 @@ async def test_a_group_sees_what_its_members_have_had_their_say_on(office: Desk)
 async def test_who_stands_in_for_somebody_sees_theirs(office: Desk) -> None:
     """And for whom; not what those have asked for themselves."""
     id, own = await office.ask(asks("user:ana")), await office.ask(asks("user:ana"), requested_by="user:ana")
-    await office.away("ana", "vi")
+    await office.away("ana", "cy")
 
-    found = await items(office, "vi", Query("mine"))
+    found = await items(office, "cy", Query("mine"))
     assert [(each.id, each.on_behalf_of) for each in found.values()] == [(id, "ana")]
     assert own not in found
 
