@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from kit.inbox import Inbox, live, open_request, row
+from kit.messages import keep
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -66,6 +67,26 @@ async def test_what_one_has_opened_and_chosen_stays_while_things_move(here: Inbo
     await expect(page.locator("#why")).to_be_visible()
     await expect(page.locator("details.raw").filter(has_text="Raw JSON of the input")).to_have_attribute("open", "")
     await expect(page.get_by_label("Select Pay invoice 48")).to_be_checked()
+    await expect(page.locator("#bulk")).to_contain_text("1 selected")
+
+
+async def test_messages_that_are_quarantined_come_to_the_list(here: Inbox) -> None:
+    """Into an empty one as well; what one has selected stays so."""
+    await here.know("root", role="admin")
+    page = await here.page("root")
+    await page.goto("/quarantine")
+    await live(page)
+    await expect(page.locator("#quarantine")).to_contain_text("Nothing is quarantined")
+    rows = page.locator("#quarantine tbody tr")
+
+    await keep(here.placet.running, "executor", b"{}", "no event at all")
+    await expect(rows).to_have_count(1)
+    await rows.get_by_role("checkbox").check()
+    await keep(here.placet.running, "notifier", b"{}", "nor this one")
+
+    await expect(rows).to_have_count(2)
+    await expect(rows.first).to_contain_text("nor this one")
+    await expect(rows.last.get_by_role("checkbox")).to_be_checked()
     await expect(page.locator("#bulk")).to_contain_text("1 selected")
 
 
