@@ -70,6 +70,26 @@ async def test_what_one_has_opened_and_chosen_stays_while_things_move(here: Inbo
     await expect(page.locator("#bulk")).to_contain_text("1 selected")
 
 
+async def test_a_hidden_tab_goes_on_saying_how_many_wait(here: Inbox) -> None:
+    """It hears nothing, as it has let go of its connection; it looks, once a minute, and renews nothing else."""
+    page = await here.page("ana")
+    await page.clock.install()
+    await page.goto("/inbox")
+    await live(page)
+    await page.evaluate(
+        """() => {
+            Object.defineProperty(document, "hidden", {get: () => true});
+            document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    await here.ask("Refund order 46")
+
+    await page.clock.fast_forward("01:01")
+
+    await expect(page).to_have_title("(1) Inbox · Placet")
+    await expect(row(page, "Refund order 46")).to_have_count(0)
+
+
 async def test_messages_that_are_quarantined_come_to_the_list(here: Inbox) -> None:
     """Into an empty one as well; what one has selected stays so."""
     await here.know("root", role="admin")
