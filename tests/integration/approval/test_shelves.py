@@ -5,11 +5,14 @@ from uuid import UUID
 
 import pytest
 
+from kit.database import database
 from kit.desk import Desk, asks, desk, stages
-from placet_approval.domain import NotAllowed
-from placet_approval.handlers import holding, moments, runs, shelves
+from placet_approval.domain import NotAllowed, Start
+from placet_approval.handlers import holding, moments, reading, runs, shelves, users
 from placet_approval.handlers.shelves import Item
+from placet_approval.identity import UserChange
 from placet_approval.shelf import Place, Query
+from placet_approval.store import identities
 from placet_contracts.policies import AuthorPolicy, Escalation, Quorum, Stage
 
 
@@ -158,6 +161,7 @@ async def test_the_history_begins_with_what_was_decided_last(office: Desk) -> No
         ("REFUND of 5%", {"a"}),
         ("5_", set()),
         ("an MÜ", {"b"}),
+        ("AN mü", {"b"}),
         ("pay", {"a", "b"}),
         ("run-B", {"b"}),
         ("user:cy", {"b"}),
@@ -178,6 +182,25 @@ async def test_a_search_finds_what_is_shown(office: Desk, text: str, found: set[
     for shelf in ("mine", "all"):
         assert set(await office.on(shelf, "ana", text=text)) == {ids[name] for name in found}
     assert {each.title for each in (await items(office, "ana", Query("mine", text="first"))).values()} == {"First line"}
+
+
+async def test_a_search_folds_all_letters_whatever_the_locale(postgres_url: str) -> None:
+    """Also in a database whose own locale knows ASCII alone, such as the embedded one; users and runs, too."""
+    async with database(postgres_url, "C") as url, desk(url) as office:
+        await office.know("ana")
+        id = await office.ask(title="Zahlung an MÜLLER, Ωmega", run_id="run-1")
+
+        for text in ("müller", "Müller, ωMEGA", "zahlung", "MÜLLER"):
+            assert await office.mine("ana", text=text) == [id]
+        assert await office.mine("ana", text="muller") == []
+        async with office.deps.pool.acquire() as conn:
+            await users.change(conn, UserChange("ana", name="Ängström"))
+            assert [each.handle for each in await identities.every_user(conn, search="äNGSTRÖM")] == ["ana"]
+        await runs.start(office.deps, [Start("run-2", "w", 1, "null", "Ökoteam", None)])
+        found = await reading.list_runs(
+            office.deps, workflow=None, status=None, parked=None, after=None, limit=5, text="ÖKO"
+        )
+        assert [run.id for run in found] == ["run-2"]
 
 
 async def test_filters_go_together(office: Desk) -> None:
