@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from kit.inbox import Inbox, live, open_request, row
+from kit.messages import keep
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -68,6 +69,46 @@ async def test_what_one_has_opened_and_chosen_stays_while_things_move(here: Inbo
     await expect(page.locator("#why")).to_be_visible()
     await expect(page.locator("details.raw").filter(has_text="Raw JSON of the input")).to_have_attribute("open", "")
     await expect(page.get_by_label("Select Pay invoice 48")).to_be_checked()
+    await expect(page.locator("#bulk")).to_contain_text("1 selected")
+
+
+async def test_a_hidden_tab_goes_on_saying_how_many_wait(here: Inbox) -> None:
+    """It hears nothing, as it has let go of its connection; it looks, once a minute, and renews nothing else."""
+    page = await here.page("ana")
+    await page.clock.install()
+    await page.goto("/inbox")
+    await live(page)
+    await page.evaluate(
+        """() => {
+            Object.defineProperty(document, "hidden", {get: () => true});
+            document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    await here.ask("Refund order 46")
+
+    await page.clock.fast_forward("01:01")
+
+    await expect(page).to_have_title("(1) Inbox · Placet")
+    await expect(row(page, "Refund order 46")).to_have_count(0)
+
+
+async def test_messages_that_are_quarantined_come_to_the_list(here: Inbox) -> None:
+    """Into an empty one as well; what one has selected stays so."""
+    await here.know("root", role="admin")
+    page = await here.page("root")
+    await page.goto("/quarantine")
+    await live(page)
+    await expect(page.locator("#quarantine")).to_contain_text("Nothing is quarantined")
+    rows = page.locator("#quarantine tbody tr")
+
+    await keep(here.placet.running, "executor", b"{}", "no event at all")
+    await expect(rows).to_have_count(1)
+    await rows.get_by_role("checkbox").check()
+    await keep(here.placet.running, "notifier", b"{}", "nor this one")
+
+    await expect(rows).to_have_count(2)
+    await expect(rows.first).to_contain_text("nor this one")
+    await expect(rows.last.get_by_role("checkbox")).to_be_checked()
     await expect(page.locator("#bulk")).to_contain_text("1 selected")
 
 

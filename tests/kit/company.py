@@ -52,7 +52,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "not there": "/runs/nothing/of/this/name",
     },
     "/runs": {"all": "/runs", "failed": "/runs?status=failed", "nothing": "/runs?workflow=nothing"},
-    "/runs/new": {"choice": "/runs/new", "refund": "/runs/new?workflow=refund"},
+    "/start": {"choice": "/start", "refund": "/start?workflow=refund"},
     "/workflows/{name}": {"served": "/workflows/refund", "parked": "/workflows/newsletter"},
     "/quarantine/{service}/{id}": {
         "unreadable": "SELECT '/quarantine/' || service || '/' || id FROM quarantined ORDER BY at DESC, id LIMIT 1"

@@ -23,9 +23,10 @@ async def database(postgres_url: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def empty_database(postgres_url: str) -> AsyncIterator[str]:
-    """A database with nothing in it, dropped afterwards; its address."""
-    async with _created(postgres_url) as url:
+async def empty_database(postgres_url: str, locale: str | None = None) -> AsyncIterator[str]:
+    """A database with nothing in it, dropped afterwards; its address. Without ``locale``, of the server's."""
+    source = "" if locale is None else f"TEMPLATE template0 LOCALE '{locale}'"
+    async with _created(postgres_url, source) as url:
         yield url
 
 

@@ -49,6 +49,11 @@ class Desk:
                 else:
                     await groups.create(conn, group, frozenset({handle}))
 
+    async def give(self, handle: str, *roles: Role) -> None:
+        """Have somebody have these roles, and no others."""
+        async with self.deps.pool.acquire() as conn:
+            await users.change(conn, UserChange(handle, roles=frozenset(roles)))
+
     async def disable(self, handle: str) -> None:
         async with self.deps.pool.acquire() as conn:
             await users.change(conn, UserChange(handle, disabled=True))

@@ -19,10 +19,10 @@ class Naive:
 
     def vote(self, handle: str, verdict: str) -> bool:
         """Whether a vote counts; if it does, it is cast."""
-        if self.outcome != "pending" or self.people[handle].disabled or not self._may_say(handle):
+        if self.outcome != "pending" or not self._has_a_say(handle) or not self._may_say(handle):
             return False
         for voter in [handle, *sorted(who for who, delegate in self.away.items() if delegate == handle)]:
-            if not self.people[voter].disabled and self._may_say(voter) and self._is_asked(voter):
+            if self._has_a_say(voter) and self._may_say(voter) and self._is_asked(voter):
                 self.ballots.append((handle, voter, verdict))
                 return True
         return False
@@ -31,6 +31,10 @@ class Naive:
     def outcome(self) -> str:
         ends = {self._end(ask) for ask in range(len(self.terms.asks))}
         return "rejected" if "rejected" in ends else "approved" if ends == {"approved"} else "pending"
+
+    def _has_a_say(self, handle: str) -> bool:
+        person = self.people[handle]
+        return not person.disabled and ("approver" in person.roles or "admin" in person.roles)
 
     def _may_say(self, handle: str) -> bool:
         separated = handle == self.requester and self.terms.separate_requester is not False
@@ -97,15 +101,6 @@ class Naive:
         for index, quorum in enumerate(stages[stage].quorums):
             named = [*quorum.approvers, *self.terms.asks[ask].escalated]
             mine = {f"user:{handle}", *(f"group:{g}" for g in person.groups), *(f"email:{m}" for m in person.emails)}
-            if quorum.approvers:
-                fit = bool(mine & set(named))
-            else:
-                elsewhere = ask == 0 and any(
-                    self._fits(other, position, handle)
-                    for other in range(1, len(self.terms.asks))
-                    for position in range(len(self.terms.asks[other].stages))
-                )
-                fit = bool({"approver", "admin"} & person.roles) or elsewhere
-            if fit:
+            if not quorum.approvers or mine & set(named):
                 fits.add(index)
         return fits

@@ -5,10 +5,14 @@ from uuid import UUID
 
 import pytest
 
+from kit.database import empty_database
 from kit.desk import Desk, asks, desk, stages
-from placet_approval.handlers import moments, runs, shelves
+from placet_approval.domain import NotAllowed, Start
+from placet_approval.handlers import holding, moments, reading, runs, shelves, users
 from placet_approval.handlers.shelves import Item
+from placet_approval.identity import UserChange
 from placet_approval.shelf import Place, Query
+from placet_approval.store import identities
 from placet_contracts.policies import AuthorPolicy, Escalation, Quorum, Stage
 
 
@@ -40,6 +44,33 @@ async def test_each_sees_what_waits_for_them(office: Desk) -> None:
     assert await office.on("all", "vi") == [own, named, group, plain]
 
 
+async def test_whoever_is_named_and_has_not_the_role_has_nothing_to_decide(office: Desk) -> None:
+    """Themselves, in a group, or for somebody; nor does anybody for them. Their group is asked, and they see that."""
+    await office.know("viv", "finance", roles=["viewer"])
+    named, group = await office.ask(asks("user:viv")), await office.ask(asks("group:finance"))
+    await office.away("viv", "cy")
+    await office.away("ana", "viv")
+
+    assert (await office.mine("viv"), await office.mine("cy")) == ([], [])
+    assert await office.on("groups", "viv") == [group]
+    for handle, id in (("viv", named), ("viv", group), ("cy", named)):
+        assert isinstance(await office.decide(handle, id), NotAllowed)
+    assert (await office.approval(named)).status == (await office.approval(group)).status == "pending"
+
+
+async def test_a_role_that_is_taken_away_takes_what_waits(office: Desk) -> None:
+    """Also what was decided a moment ago, and is not released yet."""
+    named, plain = await office.ask(asks("user:ana")), await office.ask()
+    await holding.hold(office.deps, [await office.decision("ana", id) for id in (named, plain)])
+    await office.give("ana", "viewer")
+
+    assert await office.mine("ana") == []
+    async with office.deps.pool.acquire() as conn:
+        await conn.execute("UPDATE held SET release_at = now()")
+    assert await holding.release(office.deps) == 2
+    assert (await office.approval(named)).status == (await office.approval(plain)).status == "pending"
+
+
 async def test_a_stage_asks_others_than_the_one_before(office: Desk) -> None:
     """As votes are cast, who is asked moves on; what was decided waits for nobody."""
     id = await office.ask(stages("group:finance", "group:legal"))
@@ -65,9 +96,9 @@ async def test_a_group_sees_what_its_members_have_had_their_say_on(office: Desk)
 async def test_who_stands_in_for_somebody_sees_theirs(office: Desk) -> None:
     """And for whom; not what those have asked for themselves."""
     id, own = await office.ask(asks("user:ana")), await office.ask(asks("user:ana"), requested_by="user:ana")
-    await office.away("ana", "vi")
+    await office.away("ana", "cy")
 
-    found = await items(office, "vi", Query("mine"))
+    found = await items(office, "cy", Query("mine"))
     assert [(each.id, each.on_behalf_of) for each in found.values()] == [(id, "ana")]
     assert own not in found
 
@@ -130,6 +161,7 @@ async def test_the_history_begins_with_what_was_decided_last(office: Desk) -> No
         ("REFUND of 5%", {"a"}),
         ("5_", set()),
         ("an MÜ", {"b"}),
+        ("AN mü", {"b"}),
         ("pay", {"a", "b"}),
         ("run-B", {"b"}),
         ("user:cy", {"b"}),
@@ -150,6 +182,25 @@ async def test_a_search_finds_what_is_shown(office: Desk, text: str, found: set[
     for shelf in ("mine", "all"):
         assert set(await office.on(shelf, "ana", text=text)) == {ids[name] for name in found}
     assert {each.title for each in (await items(office, "ana", Query("mine", text="first"))).values()} == {"First line"}
+
+
+async def test_a_search_folds_all_letters_whatever_the_locale(postgres_url: str) -> None:
+    """Also in a database whose own locale knows ASCII alone, such as the embedded one; users and runs, too."""
+    async with empty_database(postgres_url, "C") as url, desk(url) as office:
+        await office.know("ana")
+        id = await office.ask(title="Zahlung an MÜLLER, Ωmega", run_id="run-1")
+
+        for text in ("müller", "Müller, ωMEGA", "zahlung", "MÜLLER"):
+            assert await office.mine("ana", text=text) == [id]
+        assert await office.mine("ana", text="muller") == []
+        async with office.deps.pool.acquire() as conn:
+            await users.change(conn, UserChange("ana", name="Ängström"))
+            assert [each.handle for each in await identities.every_user(conn, search="äNGSTRÖM")] == ["ana"]
+        await runs.start(office.deps, [Start("run-2", "w", 1, "null", "Ökoteam", None)])
+        found = await reading.list_runs(
+            office.deps, workflow=None, status=None, parked=None, after=None, limit=5, text="ÖKO"
+        )
+        assert [run.id for run in found] == ["run-2"]
 
 
 async def test_filters_go_together(office: Desk) -> None:

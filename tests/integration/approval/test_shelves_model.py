@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from kit.desk import ADMIN, Desk, desk
-from placet_approval.domain import Approval, Role
+from placet_approval.domain import Approval, ApprovalError, Role
 from placet_approval.handlers import asking, decisions, holding, moments, operating, policies, shelves, voting
 from placet_approval.handlers.shelves import Counts
 from placet_approval.identity import Unfit
@@ -68,6 +68,7 @@ async def test_what_waits_for_somebody_is_what_they_can_decide_on(office: Desk, 
     assert await _written(office) == {
         approval.id: asked_now(approval.terms, approval.votes) for approval in pending if approval.terms is not None
     }
+    await _decides_on_what_waits(office, dice, [each.id for each in pending])
 
 
 async def _people(office: Desk, dice: random.Random) -> None:
@@ -138,6 +139,19 @@ async def _go_on(office: Desk, dice: random.Random, asked: list[UUID]) -> None:
         one = dice.choice(asked)
         await conn.execute("UPDATE approvals SET expires_at = now() WHERE id = $1 AND status = 'pending'", one)
     await decisions.expire(office.deps)
+
+
+async def _decides_on_what_waits(office: Desk, dice: random.Random, pending: list[UUID]) -> None:
+    """A decision is taken where it waits for whoever makes it, and nowhere else; one that was made before stays."""
+    held = {id: {each.subject for each in made} for id, made in (await holding.of(office.deps, pending)).items()}
+    for id in dice.sample(pending, min(len(pending), 12)):
+        for handle in HANDLES:
+            decision = await office.decision(handle, id)
+            approval = await office.approval(id)
+            said = {*held.get(id, ()), *(vote.subject for vote in approval.votes)}
+            if approval.status == "pending" and decision.subject not in said:
+                waits = id in await office.mine(handle)
+                assert waits != isinstance(await office.decide(handle, id), ApprovalError)
 
 
 async def _pending(office: Desk) -> list[Approval]:

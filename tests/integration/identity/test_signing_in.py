@@ -265,6 +265,29 @@ async def test_a_session_ends_by_itself(placet: Product, ana: Browser, column: s
     problem(await ana.get("/v1/me"), 401, "unauthorized")
 
 
+async def test_what_an_open_page_asks_by_itself_keeps_nobody_signed_in(placet: Product, ana: Browser) -> None:
+    """A tab that nobody looks at asks how many wait; what somebody opens counts."""
+    session = (await me(ana))["session"]
+    assert placet.running._approval is not None
+    write = placet.running._approval.write_uses
+
+    async def is_idle() -> bool:
+        await write()
+        [row] = await placet.running.query(
+            "approval", "SELECT seen_at < now() - interval '6 h' AS idle FROM sessions WHERE id = $1", session
+        )
+        return bool(row["idle"])
+
+    await write()
+    await placet.running.query(
+        "approval", "UPDATE sessions SET seen_at = now() - interval '7 h' WHERE id = $1", session
+    )
+    assert (await ana.get("/inbox/waiting")).status_code == 200
+    assert await is_idle()
+    assert (await ana.get("/inbox")).status_code == 200
+    assert not await is_idle()
+
+
 async def test_roles_count_at_once(placet: Product, ana: Browser) -> None:
     """A role that is taken away is gone with the next request of a session that goes on."""
     who = (await me(ana))["user"]["handle"]

@@ -169,7 +169,7 @@ async def test_who_may_not_decide_is_told_why(placet: Product) -> None:
             f"{page}/decisions", token=await vi.token(), decision="approve", digest=asked["digest"], revision="1"
         )
 
-    assert "It needs the role approver." in shown
+    assert "Deciding needs the role approver." in shown
     assert "/decisions" not in shown
     assert answer.status_code == 403
     assert (await placet.approval(asked["id"]))["status"] == "pending"

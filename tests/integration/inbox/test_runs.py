@@ -4,6 +4,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -162,7 +163,7 @@ async def test_a_run_shows_what_happened_in_words_and_as_a_picture(placet: Produ
     assert titles[0] == "What the run did, in time"
     assert re.fullmatch(r"1: add <up>, .* m?s", titles[1] or "")
     assert re.fullmatch(r"2: approval, .*, approved by the key admin", titles[2] or "")
-    assert f'href="/runs/new?from={run}"' in shown
+    assert f'href="/start?from={run}"' in shown
     assert "hx-get" not in shown.split('id="run"')[1]
 
 
@@ -176,7 +177,7 @@ async def test_a_run_that_waits_leads_to_what_it_asks_for(placet: Product, ana: 
     assert f'<a href="/approvals/{approval["id"]}">Pay &lt;17&gt;?</a>' in shown
     assert "needs 1 more, anybody with the role approver" in shown
     assert f'hx-get="/runs/{run}" hx-trigger="moved-' in shown
-    assert "/runs/new?from" not in shown
+    assert "/start?from" not in shown
 
 
 async def test_a_failed_run_shows_where_it_raised(placet: Product, ana: Browser) -> None:
@@ -257,6 +258,26 @@ async def test_another_sites_form_cancels_nothing(placet: Product, ana: Browser)
     assert (await placet.run(run))["cancelledBy"] is None
 
 
+async def test_the_address_where_runs_were_started_leads_to_where_they_are(ana: Browser) -> None:
+    """With all that it says."""
+    for asked in ("", "?workflow=asks&version=1", "?from=some-run"):
+        answer = await ana.get(f"/runs/new{asked}")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/start{asked}")
+
+
+@pytest.mark.parametrize("id", ["new", "a/../b", "a/./b/..", "new/cancel", "x/"])
+async def test_every_run_has_a_page(placet: Product, ana: Browser, id: str) -> None:
+    """Whatever its id; its link is read by browsers as it stands."""
+    await placet.start("returns", runId=id)
+    links = re.findall(r'<a class="mono id" href="([^"]+)">([^<]+)</a>', await page(ana, "/runs"))
+    [link] = [link for link, shown in links if shown == id]
+
+    assert urlsplit(urljoin("https://placet.example/runs", link)).path == link
+    assert f"<title>returns · {id} " in await page(ana, link)
+    answer = await ana.post(f"{link}/cancel", token=await ana.token())
+    assert answer.headers["location"] == link
+
+
 @pytest.mark.parametrize("id", ["no-such-run", "%00", "a%2Fb", "%3Cb%3E"])
 async def test_a_run_that_is_not_there_is_not_found(ana: Browser, id: str) -> None:
     """Whatever the address has in it."""
@@ -272,4 +293,4 @@ async def test_without_runs_the_list_says_what_will_be_there(postgres_url: str, 
             async with signed_in(bare.running, handle) as on:
                 shown = await page(on, "/runs")
                 assert "No runs yet" in shown
-                assert ("/runs/new" in shown) is may
+                assert ("/start" in shown) is may

@@ -67,7 +67,7 @@ async def ana(placet: Product) -> AsyncIterator[Browser]:
         yield made
 
 
-FORM = "/runs/new?workflow=refund"
+FORM = "/start?workflow=refund"
 FILLED = {"input/orderId": "17", "input/reason": '"lost"', "input/tags": "vip\r\n eu "}
 
 
@@ -78,16 +78,16 @@ def started(answer: httpx2.Response) -> str:
 
 
 async def send(on: Browser, page: str = FORM, **filled: str) -> httpx2.Response:
-    return await on.post("/runs/new", **(fields((await on.get(page)).text, "/runs/new") | filled))
+    return await on.post("/start", **(fields((await on.get(page)).text, "/start") | filled))
 
 
 async def test_a_workflow_is_chosen_from_those_that_are_known(ana: Browser) -> None:
     """Each with what it does."""
-    shown = (await ana.get("/runs/new")).text
+    shown = (await ana.get("/start")).text
 
-    assert '<a href="/runs/new?workflow=refund">refund</a>' in shown
+    assert '<a href="/start?workflow=refund">refund</a>' in shown
     assert "Give money back &amp; say so." in shown
-    assert '<a href="/runs/new?workflow=takes-anything">takes-anything</a>' in shown
+    assert '<a href="/start?workflow=takes-anything">takes-anything</a>' in shown
 
 
 async def test_a_form_made_of_the_schema_starts_a_run(placet: Product, ana: Browser) -> None:
@@ -118,32 +118,32 @@ async def test_what_does_not_fit_is_said_in_place(placet: Product, ana: Browser)
     assert '<a href="#input/orderId">Order id</a>: “&lt;0&gt;” is not a whole number.' in answer.text
     assert '<span class="error" id="input/reason-error">Fill this in.</span>' in answer.text
     assert '<span class="error" id="input/home/street-error">Fill this in.</span>' in answer.text
-    kept = fields(answer.text, "/runs/new")
+    kept = fields(answer.text, "/start")
     assert (kept["input/orderId"], kept["input/tags"], kept["input/home"]) == ("<0>", "vip\n eu ", "yes")
 
     mended = kept | {"input/orderId": "3", "input/reason": '"broken"', "input/home/street": "A 1"}
-    run = await placet.ended(started(await ana.post("/runs/new", **mended)))
+    run = await placet.ended(started(await ana.post("/start", **mended)))
     assert run["output"]["home"] == {"street": "A 1"}
 
 
 async def test_a_double_click_starts_one_run(placet: Product, ana: Browser) -> None:
     """The same form sent twice leads to the same run; with something else in it, it is refused, and asked again."""
-    form = fields((await ana.get(FORM)).text, "/runs/new") | FILLED
+    form = fields((await ana.get(FORM)).text, "/start") | FILLED
 
-    first, second = await ana.post("/runs/new", **form), await ana.post("/runs/new", **form)
-    changed = await ana.post("/runs/new", **form | {"input/orderId": "18"})
+    first, second = await ana.post("/start", **form), await ana.post("/start", **form)
+    changed = await ana.post("/start", **form | {"input/orderId": "18"})
 
     assert started(first) == started(second)
     assert changed.status_code == 409
     assert "This form was sent before, with something else in it" in changed.text
-    again = fields(changed.text, "/runs/new")
+    again = fields(changed.text, "/start")
     assert again["input/orderId"] == "18"
-    assert started(await ana.post("/runs/new", **again)) != started(first)
+    assert started(await ana.post("/start", **again)) != started(first)
 
 
 async def test_without_a_schema_the_input_is_json(placet: Product, ana: Browser) -> None:
     """Any value does; what is none is said in place."""
-    form = "/runs/new?workflow=takes-anything"
+    form = "/start?workflow=takes-anything"
 
     wrong = await send(ana, form, input='{"a": ')
     run = await placet.ended(started(await send(ana, form, input='{"a": [1, "\\u00e9"]}')))
@@ -167,7 +167,7 @@ async def test_the_form_can_be_left_for_json(placet: Product, ana: Browser) -> N
 async def test_a_run_is_run_again_with_its_input(placet: Product, ana: Browser) -> None:
     """As a new run of the same version; the page says so, and the old one stays as it is."""
     before = await placet.ended(await placet.start("refund", {"orderId": 9, "reason": "broken", "tags": ["a"]}))
-    form = f"/runs/new?from={before['id']}"
+    form = f"/start?from={before['id']}"
     shown = (await ana.get(form)).text
 
     run = await placet.ended(started(await send(ana, form)))
@@ -184,7 +184,7 @@ async def test_an_input_that_the_form_cannot_hold_is_run_again_as_json(placet: P
     input = {"orderId": 9, "reason": "broken", "tags": ["two\nlines"], "unknown": 1}
     before = await placet.ended(await placet.start("refund", input))
 
-    run = await placet.ended(started(await send(ana, f"/runs/new?from={before['id']}")))
+    run = await placet.ended(started(await send(ana, f"/start?from={before['id']}")))
 
     assert run["input"] == input
 
@@ -192,54 +192,54 @@ async def test_an_input_that_the_form_cannot_hold_is_run_again_as_json(placet: P
 async def test_a_run_of_what_is_served_no_more_can_be_run_again(placet: Product, ana: Browser) -> None:
     """It waits for an executor, as the page says."""
     before = await placet.start("served-by-nobody", {"a": 1})
-    shown = (await ana.get(f"/runs/new?from={before}")).text
+    shown = (await ana.get(f"/start?from={before}")).text
     assert "No executor serves this workflow at present" in shown
 
-    run = started(await send(ana, f"/runs/new?from={before}"))
+    run = started(await send(ana, f"/start?from={before}"))
 
     assert (await placet.run(run))["input"] == {"a": 1}
-    assert (await ana.get("/runs/new?workflow=served-by-nobody")).status_code == 404
+    assert (await ana.get("/start?workflow=served-by-nobody")).status_code == 404
     assert (await ana.get(f"{FORM}&version=7")).status_code == 404
 
 
 async def test_who_may_not_start_is_refused(placet: Product, ana: Browser) -> None:
     """A viewer sees no form, and what they send all the same starts nothing."""
-    form = fields((await ana.get(FORM)).text, "/runs/new") | FILLED
+    form = fields((await ana.get(FORM)).text, "/start") | FILLED
     async with signed_in(placet.running, "vi") as vi:
         seen = await vi.get(FORM)
-        sent = await vi.post("/runs/new", **form | {"token": await vi.token()})
+        sent = await vi.post("/start", **form | {"token": await vi.token()})
 
     assert (seen.status_code, sent.status_code) == (403, 403)
-    assert "/runs/new" not in seen.text
+    assert "/start" not in seen.text
     assert "starter" in sent.text
 
 
 async def test_another_sites_form_starts_nothing(placet: Product, ana: Browser) -> None:
     """Nor does one without this session's token."""
-    form = fields((await ana.get(FORM)).text, "/runs/new") | FILLED
+    form = fields((await ana.get(FORM)).text, "/start") | FILLED
 
-    elsewhere = await ana.post("/runs/new", origin="https://evil.example", **form)
-    without = await ana.post("/runs/new", **form | {"token": "x"})
+    elsewhere = await ana.post("/start", origin="https://evil.example", **form)
+    without = await ana.post("/start", **form | {"token": "x"})
 
     assert (elsewhere.status_code, without.status_code) == (403, 403)
 
 
 async def test_an_overload_is_told_in_place(placet: Product, ana: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what was typed, so that the form can be sent once more; it is the same start then."""
-    form = fields((await ana.get(FORM)).text, "/runs/new") | FILLED
+    form = fields((await ana.get(FORM)).text, "/start") | FILLED
     assert placet.running._approval is not None
     admission = placet.running._approval.admission
     with monkeypatch.context() as full:
         full.setattr(admission, "_starts", 10_000)
-        refused = await ana.post("/runs/new", **form)
+        refused = await ana.post("/start", **form)
 
     assert refused.status_code == 503
     assert refused.headers["retry-after"] == "1"
     assert "Nothing was started." in refused.text
     assert "starts are under way already" in refused.text
-    again = fields(refused.text, "/runs/new")
+    again = fields(refused.text, "/start")
     assert again == form | {"input/tags": "vip\n eu "}
-    await placet.ended(started(await ana.post("/runs/new", **again)))
+    await placet.ended(started(await ana.post("/start", **again)))
 
 
 @pytest.mark.parametrize("tampered", [{"input/more": "1"}, {"key": ""}, {"key": "k" * 200}, {"as": "json"}])
@@ -253,7 +253,7 @@ async def test_a_form_that_was_tampered_with_starts_nothing(ana: Browser, tamper
 
 async def test_a_large_input_is_refused_in_words(ana: Browser) -> None:
     """Before anything is made of it."""
-    answer = await send(ana, "/runs/new?workflow=takes-anything", input=f'"{"x" * 2_200_000}"')
+    answer = await send(ana, "/start?workflow=takes-anything", input=f'"{"x" * 2_200_000}"')
 
     assert answer.status_code == 413
     assert "too large" in answer.text

@@ -61,7 +61,7 @@ async def test_the_list_says_what_can_be_started(placet: Product, ana: Browser) 
     assert "Give money back &amp; say so." in shown
     assert '2 <span class="muted">of 2</span>' in shown
     assert "1 executor<" in shown
-    assert 'href="/runs/new?workflow=refund&amp;version=2"' in shown
+    assert 'href="/start?workflow=refund&amp;version=2"' in shown
 
 
 async def test_counts_lead_to_the_runs_that_they_count(placet: Product, ana: Browser) -> None:
@@ -86,7 +86,7 @@ async def test_one_workflow_shows_its_versions_and_what_they_take(placet: Produc
     assert "list of string" in shown
     assert "JSON Schema" in shown
     assert "Any JSON value" in shown  # of version 1
-    assert 'href="/runs/new?workflow=refund&amp;version=1"' in shown
+    assert 'href="/start?workflow=refund&amp;version=1"' in shown
 
 
 async def test_who_may_not_start_is_not_offered_it(placet: Product) -> None:
@@ -95,7 +95,7 @@ async def test_who_may_not_start_is_not_offered_it(placet: Product) -> None:
         for page in ("/workflows", "/workflows/refund"):
             answer = await vi.get(page)
             assert answer.status_code == 200
-            assert "/runs/new" not in answer.text
+            assert "/start" not in answer.text
 
 
 async def test_what_nobody_serves_says_so_and_leads_to_its_parked_runs(placet: Product, ana: Browser) -> None:
@@ -110,7 +110,7 @@ async def test_what_nobody_serves_says_so_and_leads_to_its_parked_runs(placet: P
     shown = (await ana.get(f"/workflows/{name}")).text
     assert "Nobody serves it" in shown
     assert f'<a href="/runs?workflow={name}&amp;parked=true">1 run is parked</a>' in shown
-    assert "/runs/new" not in shown
+    assert "/start" not in shown
     assert (await ana.get("/workflows/no-such")).status_code == 404
 
 

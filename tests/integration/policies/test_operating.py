@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kit.office import Office
+from kit.people import somebody
 from kit.product import problem
 from kit.waiting import eventually
 from placet.views import ApprovalView
@@ -167,6 +168,23 @@ async def _cli(office: Office, *arguments: str, code: int = 0, command: str = "p
     result = await asyncio.to_thread(CliRunner().invoke, commands, [command, *arguments], env=environment)
     assert result.exit_code == code, result.output
     return result.output
+
+
+async def test_an_explanation_goes_by_the_role_that_deciding_goes_by(office: Office) -> None:
+    """Of who is named without it, and of a key that acts with less than its owner may; as deciding answers."""
+    approval = await office.ask("group", by="eve")
+    path = f"/v1/approvals/{approval['id']}"
+    async with somebody(office.placet, "viv", "finance", role="viewer") as viv:
+        mine = (await viv.http.get(f"{path}/explain")).json()
+        assert (mine["mayDecide"], mine["reason"]) == (False, "no-role")
+        assert mine["why"] == "deciding needs the role approver"
+        problem(await viv.http.post(f"{path}/decisions", json={"decision": "approve"}), 403, "forbidden")
+    made = await office.placet.http.post("/v1/keys", json={"name": "ana-reads", "role": "viewer", "owner": "ana"})
+    async with office.placet.running.http(made.json()["key"]) as http:
+        for of in ("", "?actor=key:ana-reads"):
+            assert (await http.get(f"{path}/explain{of}")).json()["reason"] == "no-role"
+        assert (await http.get(f"{path}/explain?actor=user:ana")).json()["mayDecide"]
+        problem(await http.post(f"{path}/decisions", json={"decision": "approve"}), 403, "forbidden")
 
 
 async def test_an_explanation_says_who_and_why(office: Office) -> None:

@@ -44,6 +44,30 @@ async def test_a_group_from_its_making_to_its_end(office: Office, eve: Browser) 
     assert (await eve.get("/settings/groups/treasury")).status_code == 404
 
 
+async def test_members_who_cannot_decide_are_warned_of(office: Office, eve: Browser) -> None:
+    """In the group, and at a policy that asks it or names them; until they have the role."""
+    await know(office.placet, "vic", "auditors", role="viewer")
+    await know(office.placet, "uma", "auditors")
+    policy = {"name": "by-auditors", "match": {"workflow": "none"}}
+    approvers = ["group:auditors", "user:vic", "user:uma", "group:nowhere"]
+    body = {"policy": policy | {"stages": [{"quorums": [{"approvers": approvers}]}]}}
+    assert (await office.placet.http.post("/v1/policies", json=body)).status_code == 200
+
+    shown = await eve.page("/settings/groups/auditors")
+    assert "Whoever decides needs the role approver too" in shown.text
+    assert "Of these, some cannot: vic." in shown.text
+    shown = await eve.page("/settings/policies/by-auditors")
+    assert "group:auditors: without the role approver: vic" in shown.text
+    assert "user:vic: has not the role approver" in shown.text
+    assert "group:nowhere: there is no such group" in shown.text
+    assert "user:uma: " not in shown.text
+
+    await office.placet.http.patch("/v1/users/vic", json={"roles": ["approver"]})
+    assert "needs the role approver" not in (await eve.page("/settings/groups/auditors")).text
+    assert "user:vic: " not in (await eve.page("/settings/policies/by-auditors")).text
+    await office.placet.http.delete("/v1/policies/by-auditors")
+
+
 @pytest.mark.parametrize(("name", "why"), [("finance", "There is a group 'finance' already."), ("a b", "is no name")])
 async def test_a_group_that_cannot_be_is_said(eve: Browser, name: str, why: str) -> None:
     """Beside the field, with what was typed."""

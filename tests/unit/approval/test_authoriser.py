@@ -265,6 +265,18 @@ def test_who_is_disabled_decides_nothing() -> None:
     assert why(Case(terms(stage("user:ana"))), decider(CY, gone)) == "not-an-approver"
 
 
+def test_whoever_is_named_needs_the_role_as_well() -> None:
+    """By handle, by a mailbox, in a group, or standing in for somebody; and nobody stands in for who has it not."""
+    viewer = person("ana", "finance", roles=("viewer",))
+
+    for asked in ("user:ana", "email:ana@example.com", "group:finance"):
+        assert why(Case(terms(stage(asked))), decider(viewer)) == "no-role"
+        assert why(Case(terms(stage(asked))), decider(CY, viewer)) == "not-an-approver"
+    assert why(Case(terms(stage("user:bo"))), decider(viewer, BO)) == "no-role"
+    assert why(Case(PLAIN), decider(viewer)) == "no-role"
+    assert why(Case(PLAIN), Decider("key:of-an-approver", frozenset({"viewer"}), BO)) == "no-role"
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.builds(Terms, asks=st.lists(asks, min_size=1, max_size=2).map(tuple)),
@@ -300,8 +312,8 @@ def test_how_many_have_said_yes_is_that_of_the_ask_that_needs_most() -> None:
 
 
 def test_who_is_named_counts_as_such_though_they_count_for_anybody_too() -> None:
-    """Whom a policy names is good enough for "anybody", and does not lose their own place by that."""
-    ana = person("ana", roles=("viewer",))
+    """Whom a policy names counts for "anybody" too, and does not lose their own place by that."""
+    ana = person("ana")
     branches = Stage(need="any", quorums=(Quorum(required=2), Quorum(approvers=("user:ana",))))
     asked = Terms(asks=(Ask(source=AUTHOR, stages=(branches,)), Ask(source="policy:p@1", stages=(stage("user:ana"),))))
 

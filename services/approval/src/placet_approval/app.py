@@ -186,7 +186,8 @@ async def service(settings: Settings, bus: Bus, stopping: asyncio.Event) -> Asyn
                         ),
                         access=Access(
                             keys=Batcher(partial(keys.identify, pools.deciding, used_keys)),
-                            sessions=Batcher(partial(sessions.identify, pools.deciding, used_sessions, lifetime.idle)),
+                            sessions=Batcher(partial(sessions.identify, pools.deciding, lifetime.idle)),
+                            used=used_sessions.note,
                             cookie=Cookie(origin_of(settings.public_url)),
                             lifetime=lifetime,
                             throttle=Throttle(settings.failed_attempts),

@@ -15,6 +15,7 @@ from typing import Literal
 from uuid import UUID
 
 from placet_approval.policy.matching import DeploymentPolicy
+from placet_approval.policy.people import DECIDING
 from placet_approval.policy.terms import PLAIN, Named, Terms
 from placet_approval.policy.votes import Progress, Vote, tally
 from placet_contracts.events import DeliveryStatus, Outcome, RunStatus
@@ -36,7 +37,7 @@ MAY: Mapping[Action, frozenset[Role]] = {
     "read": frozenset({"admin", "approver", "starter", "viewer"}),
     "start": frozenset({"admin", "starter"}),
     "cancel": frozenset({"admin", "starter"}),
-    "decide": frozenset({"admin", "approver"}),
+    "decide": DECIDING,
     "audit": frozenset({"admin"}),
     "manage": frozenset({"admin"}),  # users, groups, keys, policies, and who is asked on open approvals
 }

@@ -1,8 +1,10 @@
 """Who calls: API keys and sessions from the store, and the bootstrap key from the environment."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -54,6 +56,7 @@ class Access:
 
     keys: Batcher[str, Caller | None]
     sessions: Batcher[str, Caller | None]
+    used: Callable[[UUID], None]  # that a session was
     cookie: Cookie
     lifetime: Lifetime
     throttle: Throttle
@@ -78,9 +81,15 @@ class Access:
             self.require_own_page(request, token, request.headers.get(TOKEN_HEADER))
         return caller
 
-    async def by_session(self, token: str) -> Caller | None:
-        """Whose session this is. An address may have many that have ended: pages that were left open."""
-        return await self._attempt(token, None, self.sessions)
+    async def by_session(self, token: str, *, by_itself: bool = False) -> Caller | None:
+        """Whose session this is. An address may have many that have ended: pages that were left open.
+
+        ``by_itself``: a page asks that nobody may be looking at, so it does not count as a use of the session.
+        """
+        caller = await self._attempt(token, None, self.sessions)
+        if caller is not None and caller.session is not None and not by_itself:
+            self.used(caller.session)
+        return caller
 
     def require_own_page(self, request: Request, session: str, shown: str | None) -> None:
         """Refuse what does not come from a page of this session's; ``shown`` is the token that it sent.

@@ -19,7 +19,7 @@ async def explain_approval(call: Call) -> Model:
         of(call).deps,
         approval_id(call),
         query.actor or call.caller.actor,
-        call.caller.roles if own else frozenset({"approver"}),
+        call.caller.roles if own else None,
         bootstrap=call.caller.bootstrap and own,
     )
     approval = found.approval

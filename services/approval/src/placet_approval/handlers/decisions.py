@@ -8,10 +8,12 @@ from uuid import UUID
 import structlog
 
 from placet_approval.deps import Deps
-from placet_approval.domain import Approval, ApprovalError, Decision, judge
+from placet_approval.domain import Approval, ApprovalError, Decision, NotAllowed, judge
 from placet_approval.handlers.reading import complete
 from placet_approval.handlers.resolving import count, resolved
 from placet_approval.handlers.voting import vote
+from placet_approval.policy.authoriser import NEEDS_ROLE
+from placet_approval.policy.people import DECIDING
 from placet_approval.store import approvals
 from placet_runtime.outbox import Emit
 from placet_runtime.postgres import Connection
@@ -44,13 +46,15 @@ async def decide(deps: Deps, decisions: Sequence[Decision]) -> list[Approval | A
 
 async def decide_within(deps: Deps, conn: Connection, emit: Emit, decisions: Sequence[Decision]) -> Decided:
     """The same in a transaction of somebody else's, who must `tell` once it is committed."""
+    barred = {d: NotAllowed("no-role", NEEDS_ROLE) for d in decisions if not d.roles & DECIDING}
+    able = [d for d in decisions if d not in barred]
     winners: dict[UUID, Approval] = {}
-    for turn in _turns(decisions):
+    for turn in _turns(able):
         if left := [decision for decision in turn if decision.approval_id not in winners]:
             winners |= {approval.id: approval for approval in await approvals.settle(conn, left)}
-    losers = [d.approval_id for d in decisions if d.approval_id not in winners]
+    losers = [d.approval_id for d in able if d.approval_id not in winners]
     known = winners | (await approvals.get(conn, losers) if losers else {})
-    voting = [d for d in decisions if (at := known.get(d.approval_id)) is not None and _takes_votes(at)]
+    voting = [d for d in able if (at := known.get(d.approval_id)) is not None and _takes_votes(at)]
     voted: dict[Decision, Approval | ApprovalError] = {}
     if voting:
         voted, ended = await vote(deps, conn, voting)
@@ -59,7 +63,7 @@ async def decide_within(deps: Deps, conn: Connection, emit: Emit, decisions: Seq
     emit(resolved(deps, settled))
     last = known | {result.id: result for result in voted.values() if isinstance(result, Approval)}
     shown = {each.id: each for each in await complete(conn, last.values())}
-    results = [voted.get(d) or judge(d, known.get(d.approval_id)) for d in decisions]
+    results = [barred.get(d) or voted.get(d) or judge(d, known.get(d.approval_id)) for d in decisions]
     return Decided([shown[result.id] if isinstance(result, Approval) else result for result in results], settled)
 
 

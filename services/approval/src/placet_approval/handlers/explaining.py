@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from placet_approval.deps import Deps
-from placet_approval.domain import Approval, NotFound, Role
+from placet_approval.domain import Approval, NotFound, Person, Role
 from placet_approval.handlers.reading import complete
 from placet_approval.handlers.voting import Facts, look
-from placet_approval.policy.authoriser import Allowed, authorise
-from placet_approval.policy.people import DECIDING, Decider
-from placet_approval.store import approvals, identities, moments
+from placet_approval.identity import BOOTSTRAP, key_roles
+from placet_approval.policy.authoriser import Allowed, authorise, is_named
+from placet_approval.policy.people import Decider, may_decide
+from placet_approval.store import approvals, identities, keys, moments
 from placet_approval.store.moments import Coming
 from placet_runtime.postgres import Connection
 
@@ -29,10 +30,12 @@ class Explanation:
     coming: Sequence[Coming]
 
 
-async def explain(deps: Deps, id: UUID, actor: str, roles: frozenset[Role], *, bootstrap: bool = False) -> Explanation:
+async def explain(
+    deps: Deps, id: UUID, actor: str, roles: frozenset[Role] | None = None, *, bootstrap: bool = False
+) -> Explanation:
     """Judge an actor on an approval as the authoriser would now, without deciding anything.
 
-    ``roles`` are those of an actor who is nobody known, or who asks about themselves.
+    ``roles`` are those that the actor acts with; without them, those that it has: a person's, or a key's.
 
     Raises:
         NotFound: there is no such approval.
@@ -41,13 +44,17 @@ async def explain(deps: Deps, id: UUID, actor: str, roles: frozenset[Role], *, b
         approval = await _approval(conn, id)
         facts = await look(deps, conn, [approval], [actor])
         coming = await moments.coming(conn, id)
-    person = facts.people.get(actor)
-    decider = facts.decider(actor, roles if person is None else person.roles, bootstrap=bootstrap)
-    return _judge(facts, approval, decider, coming)
+        acting = await _roles(conn, actor, facts.people.get(actor)) if roles is None else roles
+    if acting is None and approval.status == "pending":
+        why = f"{actor} is nobody who is known"
+        return Explanation(approval, actor, None, False, "owner-unknown", why, None, coming)
+    acting = acting or frozenset()
+    return _judge(facts, approval, facts.decider(actor, acting, bootstrap=bootstrap), coming)
 
 
 async def everybody(deps: Deps, id: UUID, *, limit: int) -> list[Explanation]:
-    """The same of users who have a role to decide with and are not disabled, by handle; so many users are looked at.
+    """The same of users who have a role to decide with, or are named, and are not disabled, by handle; so many users
+    are looked at.
 
     Raises:
         NotFound: there is no such approval.
@@ -55,11 +62,23 @@ async def everybody(deps: Deps, id: UUID, *, limit: int) -> list[Explanation]:
     async with deps.outbox.transaction() as (conn, _):
         approval = await _approval(conn, id)
         users = await identities.every_user(conn, limit=limit)
-        actors = [user.actor for user in users if user.roles & DECIDING and not user.disabled]
+        actors = [
+            user.actor for user in users if may_decide(user) or (not user.disabled and is_named(approval.asked, user))
+        ]
         facts = await look(deps, conn, [approval], actors)
         coming = await moments.coming(conn, id)
     deciders = [facts.decider(actor, facts.people[actor].roles) for actor in actors]
     return [_judge(facts, approval, decider, coming) for decider in deciders]
+
+
+async def _roles(conn: Connection, actor: str, person: Person | None) -> frozenset[Role] | None:
+    """What an actor may act as; ``None`` for who is nobody known."""
+    if actor == f"key:{BOOTSTRAP}":
+        return frozenset({"admin"})
+    if actor.startswith("key:"):
+        key = await keys.get(conn, actor.removeprefix("key:"))
+        return None if key is None else key_roles(key.role, None if person is None else person.roles)
+    return None if person is None else person.roles
 
 
 async def _approval(conn: Connection, id: UUID) -> Approval:

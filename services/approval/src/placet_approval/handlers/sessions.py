@@ -13,7 +13,6 @@ from uuid_utils.compat import uuid7
 
 from placet_approval.domain import Caller, NotFound
 from placet_approval.handlers import users
-from placet_approval.handlers.uses import Uses
 from placet_approval.identity import BOOTSTRAP, Refused, UserChange
 from placet_approval.store import identities, sessions
 from placet_runtime.postgres import Connection, Pool
@@ -41,14 +40,11 @@ class Begin:
     method: Literal["link", "oidc"]
 
 
-async def identify(pool: Pool, uses: Uses[UUID], idle: timedelta, tokens: Sequence[str]) -> list[Caller | None]:
+async def identify(pool: Pool, idle: timedelta, tokens: Sequence[str]) -> list[Caller | None]:
     """Whose sessions these are; ``None`` for what is none, or none that goes on."""
     hashes = [_hash(token) for token in tokens]
     async with pool.acquire() as conn:
         known = await sessions.callers(conn, hashes, idle)
-    for caller in known.values():
-        if caller.session is not None:
-            uses.note(caller.session)
     return [known.get(hash) for hash in hashes]
 
 

@@ -11,7 +11,7 @@ from placet_approval.deps import Deps
 from placet_approval.domain import Approval, Person, Status, Verdict
 from placet_approval.handlers.voting import look
 from placet_approval.policy.authoriser import Allowed, asked_as, asked_now, authorise
-from placet_approval.policy.people import subject
+from placet_approval.policy.people import may_decide, subject
 from placet_approval.policy.votes import given as count
 from placet_approval.shelf import Place, Query, Reader, Side
 from placet_approval.store import delegations, held, identities, shelves, votes
@@ -126,16 +126,17 @@ async def _walking(deps: Deps) -> AsyncIterator[Connection]:
 
 
 async def _reader(conn: Connection, person: Person) -> Reader:
-    """Somebody, and for whom they stand in just now."""
-    if person.disabled:
-        return Reader()
+    """Somebody, and for whom they stand in just now; nobody, if they may not decide."""
+    groups = [f"group:{name}" for name in sorted(person.groups)]
+    if not may_decide(person):
+        return Reader(groups=[] if person.disabled else groups)
     actor = f"user:{person.handle}"
     away = {principal for _, principal in await delegations.current(conn, [actor])}
     absent = await identities.resolve(conn, sorted(away)) if away else {}
-    people = {each.id: each for each in (person, *absent.values()) if not each.disabled}
+    people = {each.id: each for each in (person, *absent.values()) if may_decide(each)}
     names = await identities.names(conn, list(people))
     sides = {id: Side(subject(each), sorted(names.get(id, ())), sorted(asked_as(each))) for id, each in people.items()}
-    return Reader([sides.pop(person.id), *sides.values()], [f"group:{name}" for name in sorted(person.groups)])
+    return Reader([sides.pop(person.id), *sides.values()], groups)
 
 
 async def _places(

@@ -13,12 +13,13 @@ from placet_approval.domain import (
     ContentChanged,
     Decision,
     NotAllowed,
+    Person,
     TermsChanged,
     judge,
 )
 from placet_approval.handlers import asking
 from placet_approval.policy.authoriser import Allowed, Case, Refused, authorise
-from placet_approval.policy.people import Decider, Person, subject
+from placet_approval.policy.people import Decider, subject
 from placet_approval.policy.votes import Vote, tally
 from placet_approval.store import approvals, delegations, identities, votes
 from placet_contracts.events import Outcome

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from placet_approval.inbox import wording, words
+from placet_approval.inbox.addresses import run_url
 from placet_approval.inbox.icons import icon
 from placet_approval.inbox.markdown import markdown
 
@@ -40,6 +41,7 @@ _ENVIRONMENT = Environment(
 )
 _ENVIRONMENT.globals |= {"icon": icon, "token_field": token_field, "told": None, "visit": None, "section": ""}
 _ENVIRONMENT.filters |= {
+    "run_url": run_url,
     "markdown": markdown,
     "label": words.label,
     "pretty": words.pretty,

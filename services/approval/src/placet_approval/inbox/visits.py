@@ -121,9 +121,9 @@ class Visit:
         return response
 
 
-def shows(view: View, action: Action = "read") -> Route:
-    """A page, for whoever may do this."""
-    return _route(view, action, changes=False)
+def shows(view: View, action: Action = "read", *, by_itself: bool = False) -> Route:
+    """A page, for whoever may do this. ``by_itself``: open pages ask for it, which does not keep anybody signed in."""
+    return _route(view, action, changes=False, by_itself=by_itself)
 
 
 def does(view: View, action: Action, *, most: int = 64 * 1024) -> Route:
@@ -131,9 +131,9 @@ def does(view: View, action: Action, *, most: int = 64 * 1024) -> Route:
     return _route(view, action, changes=True, most=most)
 
 
-def _route(view: View, action: Action, *, changes: bool, most: int = 0) -> Route:
+def _route(view: View, action: Action, *, changes: bool, most: int = 0, by_itself: bool = False) -> Route:
     async def answer(request: Request) -> Response:
-        visit = await _visit(request)
+        visit = await _visit(request, by_itself=by_itself)
         if visit is None:
             return _signed_out(request, changes=changes)
         try:
@@ -166,16 +166,16 @@ def _route(view: View, action: Action, *, changes: bool, most: int = 0) -> Route
     return route
 
 
-async def signed_in(request: Request) -> tuple[Caller, str] | None:
-    """Who a browser's session is of, and its token."""
+async def signed_in(request: Request, *, by_itself: bool = False) -> tuple[Caller, str] | None:
+    """Who a browser's session is of, and its token. ``by_itself``: nobody may be looking at the page that asks."""
     access: Access = request.state.access
     token = access.cookie.read(request)
-    caller = await access.by_session(token) if token is not None else None
+    caller = await access.by_session(token, by_itself=by_itself) if token is not None else None
     return None if token is None or caller is None else (caller, token)
 
 
-async def _visit(request: Request) -> Visit | None:
-    found = await signed_in(request)
+async def _visit(request: Request, *, by_itself: bool) -> Visit | None:
+    found = await signed_in(request, by_itself=by_itself)
     if found is None:
         return None
     caller, token = found

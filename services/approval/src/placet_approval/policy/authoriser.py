@@ -1,23 +1,34 @@
 """The authoriser: whether somebody may decide on an approval, for what it counts, and if not, why. Every channel's.
 
-It looks at facts that are given to it, and at nothing else. A person has one say on an approval: who has voted, or has
-been stood in for, cannot vote again, by whatever way they come.
+It looks at facts that are given to it, and at nothing else. Whoever decides needs a role to decide with, also where
+they are named: that chooses among those who may decide, and lets nobody in. A person has one say on an approval: who
+has voted, or has been stood in for, cannot vote again, by whatever way they come.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from placet_approval.policy.people import DECIDING, Decider, Person, subject
-from placet_approval.policy.terms import AUTHOR, Ask, Terms
+from placet_approval.policy.people import DECIDING, Decider, Person, may_decide, subject
+from placet_approval.policy.terms import Ask, Terms, names
 from placet_approval.policy.votes import Standing, Tally, Vote, tally
 from placet_contracts.policies import Approver, Quorum
 
 ANYBODY = "role:approver"  # whoever has that role, as an approver
 
 Reason = Literal[
-    "disabled", "requester", "decided-before", "voted", "not-an-approver", "owner-unknown", "not-yet", "no-longer"
+    "disabled",
+    "no-role",
+    "requester",
+    "decided-before",
+    "voted",
+    "not-an-approver",
+    "owner-unknown",
+    "not-yet",
+    "no-longer",
 ]
+
+NEEDS_ROLE = "deciding needs the role approver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,35 +77,35 @@ def authorise(case: Case, decider: Decider) -> Allowed | Refused:
 
 
 def standing(terms: Terms, decider: Decider) -> tuple[Standing, ...]:
-    """All that somebody counts for, in any stage."""
-    places = list(_places(terms, decider))
-    named_elsewhere = any(place.ask > 0 for place in places)
-    if named_elsewhere and not _has_role(decider):  # who is good enough for the deployment is so for "anybody"
-        places += [place for place in _anybody(terms.asks[0]) if place not in places]
-    return tuple(places)
+    """All that somebody counts for, in any stage: nothing without a role to decide with."""
+    return tuple(_places(terms, decider)) if _has_role(decider) else ()
 
 
 def asked_now(terms: Terms, votes: Sequence[Vote]) -> frozenset[str]:
     """Whom an approval asks now: those who can decide in a stage that is open; `ANYBODY` is all with the role approver.
 
-    Also those whose quorum is full: they can reject, and a vote of theirs may free the seat of somebody who counts
-    elsewhere too.
+    Of those who are named, it is they who have the role. Also those whose quorum is full: they can reject, and a vote
+    of theirs may free the seat of somebody who counts elsewhere too.
     """
     found: set[str] = set()
     for number, at in enumerate(tally(terms, votes).progress):
         ask = terms.asks[number]
         for quorum in ask.stages[at.stage].quorums if at.outcome == "pending" else ():
             found |= _named(ask, quorum) or {ANYBODY}
-            if not quorum.approvers and number == 0 and ask.source == AUTHOR:  # as `standing` has it
-                found |= {one for other in terms.asks[1:] for one in _named_anywhere(other)}
     return frozenset(found)
 
 
 def asked_as(person: Person) -> frozenset[str]:
-    """As which approvers somebody is asked."""
+    """As which approvers somebody is asked; none, if they may not decide at all."""
+    if not may_decide(person):
+        return frozenset()
     found = {f"user:{person.handle}", *(f"group:{name}" for name in person.groups)}
-    found |= {f"email:{address.lower()}" for address in person.emails}
-    return frozenset(found | {ANYBODY} if person.roles & DECIDING else found)
+    return frozenset(found | {f"email:{address.lower()}" for address in person.emails} | {ANYBODY})
+
+
+def is_named(terms: Terms, person: Person) -> bool:
+    """Whether somebody is named, in any stage, or is in a group that is."""
+    return any(_is(person, one) for one in names(terms))
 
 
 def wanted(missing: Iterable[Approver]) -> str:
@@ -113,16 +124,9 @@ def _places(terms: Terms, decider: Decider) -> Iterable[Standing]:
                 yield Standing(ask=number, stage=position, quorums=quorums)
 
 
-def _anybody(ask: Ask) -> Iterable[Standing]:
-    for position, stage in enumerate(ask.stages):
-        open_to_all = tuple(index for index, quorum in enumerate(stage.quorums) if not quorum.approvers)
-        if ask.source == AUTHOR and open_to_all:
-            yield Standing(ask=0, stage=position, quorums=open_to_all)
-
-
 def _fits(ask: Ask, quorum: Quorum, decider: Decider, *, alone: bool) -> bool:
     if not quorum.approvers:
-        return _has_role(decider) and (decider.person is not None or alone)
+        return decider.person is not None or alone
     return decider.person is not None and any(_is(decider.person, one) for one in _named(ask, quorum))
 
 
@@ -134,10 +138,6 @@ def _asks_one(ask: Ask) -> bool:
 def _named(ask: Ask, quorum: Quorum) -> set[str]:
     """Whom a quorum names, and who was added to it."""
     return {*quorum.approvers, *ask.escalated} if quorum.approvers else set()
-
-
-def _named_anywhere(ask: Ask) -> set[str]:
-    return {one for stage in ask.stages for quorum in stage.quorums for one in _named(ask, quorum)}
 
 
 def _has_role(decider: Decider) -> bool:
@@ -159,6 +159,8 @@ def _barred(case: Case, decider: Decider) -> Refused | None:
     """Why somebody may not decide on this, whatever they count for."""
     if decider.person is not None and decider.person.disabled:
         return Refused("disabled", f"{decider.person.handle} is disabled")
+    if not _has_role(decider):
+        return Refused("no-role", NEEDS_ROLE)
     if case.requester & {decider.subject, decider.actor} and _separates(case.terms, decider):
         return Refused("requester", "whoever asked for this run cannot decide on it")
     if case.terms.distinct_gates and decider.subject in case.before:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 
@@ -23,7 +23,7 @@ class Person(Protocol):
     def disabled(self) -> bool: ...
 
 
-DECIDING = frozenset({"admin", "approver"})  # roles
+DECIDING: frozenset[Literal["admin", "approver"]] = frozenset({"admin", "approver"})  # roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,11 @@ class Decider:
     def subject(self) -> str:
         """What they count as: the same for one person by whatever way they come."""
         return self.actor if self.person is None else subject(self.person)
+
+
+def may_decide(person: Person) -> bool:
+    """Whether somebody may decide on anything at all."""
+    return not person.disabled and bool(person.roles & DECIDING)
 
 
 def subject(person: Person) -> str:

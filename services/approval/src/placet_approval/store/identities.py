@@ -108,8 +108,8 @@ async def every_user(
     conditions.add("u.handle > {}", after)
     if search is not None:
         conditions.add(
-            """(strpos(lower(u.name), lower({})) > 0 OR EXISTS (
-                SELECT FROM identities AS i WHERE i.user_id = u.id AND strpos(lower(i.actor), lower({})) > 0))""",
+            """(strpos(fold(u.name), fold({})) > 0 OR EXISTS (
+                SELECT FROM identities AS i WHERE i.user_id = u.id AND strpos(fold(i.actor), fold({})) > 0))""",
             search,
             search,
         )

@@ -104,7 +104,8 @@ async def page(
     if text is not None:
         newest = f"SELECT r.* FROM runs AS r {conditions.where} ORDER BY r.created_at DESC, r.id DESC LIMIT {SEARCHED}"
         source, conditions = f"({newest}) AS r", Conditions(conditions.values)
-        conditions.add("strpos(lower(r.id || chr(10) || coalesce(r.requested_by, '')), lower({})) > 0", text)
+        fold = "lower" if text.isascii() else "fold"  # which takes longer
+        conditions.add(f"strpos({fold}(r.id || chr(10) || coalesce(r.requested_by, '')), {fold}({{}})) > 0", text)
     if after is not None:
         conditions.add("(r.created_at, r.id) < ({}, {})", *after)
     rows = await conn.fetch(

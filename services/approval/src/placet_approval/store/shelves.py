@@ -173,11 +173,12 @@ class _Search:
         if not self.query.text:
             return self.fits()
         escaped = "".join(f"\\{c}" if c in "\\%_" else c for c in self.query.text)
-        # Only what is not ASCII needs the rules of a language, which take several times as long.
-        rules = ' COLLATE "C"' if self.query.text.isascii() else ""
+        pattern = self.value(f"%{escaped}%")
+        # Only what is not ASCII needs rules for more letters than that, which take several times as long.
+        found = f'lower(({_SEARCHED}) COLLATE "C") LIKE lower({pattern}::text COLLATE "C")'
         return [
             *self.fits(),
-            f"lower(({_SEARCHED}){rules}) LIKE lower({self.value(f'%{escaped}%')}::text{rules})",
+            found if self.query.text.isascii() else f"fold({_SEARCHED}) LIKE fold({pattern}::text)",
             f"a.run_id <> {self.value(self.query.text)}",  # `of_run` finds them
         ]
 

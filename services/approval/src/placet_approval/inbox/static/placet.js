@@ -38,6 +38,11 @@ function showCount() {
   document.title = count === "0" ? title : `(${count}) ${title}`;
 }
 
+// A hidden tab has let go of its stream, as a browser has few connections for a host; so now and then it looks.
+setInterval(() => {
+  if (document.hidden) one("#waiting")?.dispatchEvent(new Event("hidden-look"));
+}, 60000);
+
 // --- the connection
 
 // Whether it is heard what moves: an attribute of the body, by which the style sheet shows what there is to say of it.

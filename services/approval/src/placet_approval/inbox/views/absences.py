@@ -13,7 +13,7 @@ from placet_approval.inbox.fields import Fields
 from placet_approval.inbox.routing import both
 from placet_approval.inbox.settings_page import page, uuid_of
 from placet_approval.inbox.visits import Visit, does, shows
-from placet_approval.policy.people import DECIDING
+from placet_approval.policy.people import may_decide
 from placet_approval.store import identities
 
 log = structlog.get_logger()
@@ -78,7 +78,7 @@ async def _show(visit: Visit, fields: Fields, status: int = 200) -> Response:
         own=[each for each in found if each.principal == actor],
         for_others=[each for each in found if each.delegate == actor],
         others=[each for each in found if manages and actor not in (each.principal, each.delegate)],
-        people=[each for each in people if each.roles & DECIDING and not each.disabled],
+        people=[each for each in people if may_decide(each)],
         now=datetime.now(UTC),
         manages=manages,
         decides=visit.caller.may("decide"),

@@ -39,7 +39,7 @@ async def approval(visit: Visit) -> Response:
 
 ROUTES = [
     Route("/inbox", shows(inbox), methods=["GET"]),
-    Route("/inbox/waiting", shows(waiting), methods=["GET"]),
+    Route("/inbox/waiting", shows(waiting, by_itself=True), methods=["GET"]),
     Route("/inbox/toasts", shows(toasts), methods=["GET"]),
     Route("/approvals/{id}", shows(approval), methods=["GET"]),
 ]

@@ -31,7 +31,7 @@ async def explain(visit: Visit) -> Response:
     with fields.beside("approval", NotFound):
         if actor:
             named = actor if ":" in actor or "@" in actor else f"user:{actor}"
-            found = await explaining.explain(visit.deps, id, named, frozenset({"approver"}))
+            found = await explaining.explain(visit.deps, id, named)
             return await _show(visit, fields, found=found)
         everybody = await explaining.everybody(visit.deps, id, limit=_MOST)
         found = await explaining.explain(visit.deps, id, visit.caller.actor, visit.caller.roles)

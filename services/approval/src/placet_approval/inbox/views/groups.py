@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from placet_approval import identity
 from placet_approval.domain import NotFound
-from placet_approval.handlers import groups, policies
+from placet_approval.handlers import groups, naming, policies
 from placet_approval.identity import Group, NameTaken, Unfit
 from placet_approval.inbox.fields import Fields
 from placet_approval.inbox.routing import both
@@ -111,6 +111,7 @@ async def _show(visit: Visit, fields: Fields, status: int = 200) -> Response:
     asking = await policies.naming(visit.deps, f"group:{group.name}")
     async with visit.deps.pool.acquire() as conn:
         members = await identities.users(conn, group.members)
+        idle = await naming.idle(conn, [f"group:{group.name}"])
         others = await identities.every_user(conn, limit=_MOST_NAMES)
     return page(
         visit,
@@ -121,6 +122,7 @@ async def _show(visit: Visit, fields: Fields, status: int = 200) -> Response:
         members=[members[handle] for handle in sorted(members)],
         others=[each for each in others if each.handle not in group.members and not each.disabled],
         policies=asking,
+        idle=[handle for each in idle for handle in each.members],
         fields=fields,
     )
 

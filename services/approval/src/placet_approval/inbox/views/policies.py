@@ -7,14 +7,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from placet_approval.domain import NotFound, PolicyChanged, StoredPolicy
-from placet_approval.handlers import policies
+from placet_approval.handlers import naming, policies
 from placet_approval.identity import Unfit
 from placet_approval.inbox import drafts, wording
 from placet_approval.inbox.drafts import Problem
 from placet_approval.inbox.routing import both
 from placet_approval.inbox.settings_page import confirm, named, page
 from placet_approval.inbox.visits import Visit, does, shows
-from placet_approval.policy.matching import DeploymentPolicy
+from placet_approval.policy.matching import DeploymentPolicy, approvers
 
 log = structlog.get_logger()
 
@@ -37,6 +37,8 @@ async def show(visit: Visit) -> Response:
     versions = await policies.versions(visit.deps, named(visit, "name", "policy"))
     chosen = _chosen(visit, versions)
     before = next((each for each in versions if each.version == chosen.version - 1), None)
+    async with visit.deps.pool.acquire() as conn:
+        idle = await naming.idle(conn, approvers(chosen.policy)) if chosen.in_force else []
     return page(
         visit,
         "policy.html",
@@ -46,6 +48,7 @@ async def show(visit: Visit) -> Response:
         before=None if before is None else drafts.text_of(before.policy),
         versions=versions,
         newest=versions[0],
+        idle=idle,
     )
 
 

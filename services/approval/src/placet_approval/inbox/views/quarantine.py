@@ -54,7 +54,7 @@ async def list_messages(visit: Visit) -> Response:
         here=_url("/quarantine", **filters, cursor=visit.query("cursor")),
         first=_url("/quarantine", **filters) if after else None,
         next=_url("/quarantine", **filters, cursor=cursor) if cursor else None,
-        moves=_MOVES if any(message.waits for message in messages) else None,
+        moves=_MOVES,
     )
 
 

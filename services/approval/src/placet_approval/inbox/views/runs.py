@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import get_args
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from pydantic_core import from_json
 from starlette.responses import Response
@@ -13,6 +13,7 @@ from placet_approval.domain import AlreadyEnded, ApprovalError, NotFound, Run
 from placet_approval.handlers import reading, workflows
 from placet_approval.handlers import runs as handlers
 from placet_approval.inbox import timeline
+from placet_approval.inbox.addresses import START, run_url
 from placet_approval.inbox.chronicle import tell
 from placet_approval.inbox.visits import Visit, does, shows, trouble
 from placet_approval.live import topic
@@ -57,12 +58,13 @@ async def list_runs(visit: Visit) -> Response:
         searched=SEARCHED if text and not (len(shown) == 1 and shown[0].id == text) else None,
         ended=ENDED,
         now=datetime.now(UTC),
-        run_url=run_url,
     )
 
 
 async def show_run(visit: Visit) -> Response:
     """One run, and all that happened to it."""
+    if visit.request.path_params["id"] == "new" and (where := await _moved(visit)) is not None:
+        return where
     run = await _run(visit)
     approvals = await reading.list_approvals(
         visit.deps, status=None, run_id=run.id, workflow=None, after=None, limit=_APPROVALS
@@ -96,9 +98,12 @@ async def cancel_run(visit: Visit) -> Response:
     return visit.go(run_url(run_id), told="The run is cancelled.")
 
 
-def run_url(run_id: str) -> str:
-    """Where a run's page is."""
-    return f"/runs/{quote(run_id)}"
+async def _moved(visit: Visit) -> Response | None:
+    """To where runs are started, for who follows a link from when that was here; a run may have that id as well."""
+    query = visit.request.url.query
+    if not query and not isinstance((await reading.get_runs(visit.deps, ["new"]))[0], ApprovalError):
+        return None
+    return visit.go(f"{START}?{query}" if query else START)
 
 
 async def _run(visit: Visit) -> Run:

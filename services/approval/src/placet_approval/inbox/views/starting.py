@@ -15,12 +15,12 @@ from placet_approval.api import problems
 from placet_approval.catalogue import Version, Workflow
 from placet_approval.domain import ApprovalError, KeyReused, NotFound, Run, Start
 from placet_approval.handlers import reading, workflows
+from placet_approval.inbox.addresses import START, run_url
 from placet_approval.inbox.forms.checking import check
 from placet_approval.inbox.forms.fields import MISSING, Field, form
 from placet_approval.inbox.forms.filling import fill, holds
 from placet_approval.inbox.forms.showing import show
 from placet_approval.inbox.routing import both
-from placet_approval.inbox.views.runs import run_url
 from placet_approval.inbox.visits import Visit, does, shows
 from placet_contracts.events import MAX_INPUT
 
@@ -46,7 +46,7 @@ class Target:
     @property
     def url(self) -> str:
         asked = {"workflow": self.name, "version": self.number or "", "from": "" if not self.before else self.before.id}
-        return f"/runs/new?{urlencode({name: value for name, value in asked.items() if value})}"
+        return f"{START}?{urlencode({name: value for name, value in asked.items() if value})}"
 
 
 async def new_run(visit: Visit) -> Response:
@@ -162,5 +162,5 @@ async def _run(visit: Visit, run_id: str) -> Run:
 
 
 ROUTES = [
-    both("/runs/new", shows(new_run, "start"), does(start_run, "start", most=2 * MAX_INPUT)),
+    both(START, shows(new_run, "start"), does(start_run, "start", most=2 * MAX_INPUT)),
 ]
