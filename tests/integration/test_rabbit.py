@@ -110,6 +110,20 @@ async def test_a_message_that_no_queue_takes_is_not_taken_for_sent(amqp_url: str
             await bus.publish("run.changed.v1", b"nobody subscribes to this here")
 
 
+async def test_a_channel_that_ends_without_a_reason_is_an_unknown_outcome(
+    amqp_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver fails what waits for such a channel with a bare exception; the outbox keeps what was to be sent."""
+
+    async def ends(*_: object, **__: object) -> None:
+        raise Exception
+
+    async with executor_bus(amqp_url, namespace, Receiver()) as bus:
+        monkeypatch.setattr("aiormq.channel.Channel.basic_publish", ends)
+        with pytest.raises(BusUnavailable):
+            await bus.publish(TYPE, b"perhaps")
+
+
 async def test_amnesia_is_noticed(amqp_url: str, namespace: str) -> None:
     """A service that finds its queues gone when it connects says so: what the broker was given is to be sent again."""
     noticed: list[str] = []

@@ -119,7 +119,9 @@ class RabbitBus:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
             raise BusUnavailable("the connection was lost while publishing") from None
-        except _ERRORS as error:
+        except Exception as error:
+            if not _lost(error):
+                raise
             raise BusUnavailable(f"{error.__class__.__name__}: {error}") from error
 
     async def acknowledge(self, producer: Service, rows: Sequence[UUID]) -> None:
@@ -129,7 +131,9 @@ class RabbitBus:
         message = Message(body, content_type="application/json", delivery_mode=DeliveryMode.NOT_PERSISTENT)
         try:
             await self._acks.publish(message, routing_key=producer, mandatory=False, timeout=_TIMEOUT)
-        except _ERRORS as error:
+        except Exception as error:
+            if not _lost(error):
+                raise
             log.info("bus.ack_lost", producer=producer, rows=len(rows), error=str(error))
 
     async def _exchange(self) -> AbstractExchange:
@@ -314,5 +318,13 @@ async def _ack(messages: Sequence[AbstractIncomingMessage]) -> None:
     """All of them with one frame: a channel's messages are settled in the order in which they came."""
     try:
         await messages[-1].ack(multiple=True)
-    except _ERRORS as error:  # the channel has gone: they come again, and change nothing
+    except Exception as error:
+        if not _lost(error):
+            raise
+        # the channel has gone: they come again, and change nothing
         log.info("bus.settle_failed", messages=len(messages), error=str(error))
+
+
+def _lost(error: Exception) -> bool:
+    """Whether the connection has failed: where the driver has no reason to give, it raises a bare ``Exception``."""
+    return isinstance(error, _ERRORS) or type(error) is Exception
