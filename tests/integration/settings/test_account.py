@@ -142,7 +142,7 @@ async def test_only_admins_speak_for_others(office: Office, ana: Browser, eve: B
 
     page = await eve.submit("/settings/away", principal="cy", delegate="bo", **times)
 
-    assert "Of everybody else" in page.text
+    assert "Everybody else" in page.text
     [row] = [each for each in page.of("tr") if each.text.startswith("cy")]
     assert "bo" in row.text
     assert "End now" in row.text
