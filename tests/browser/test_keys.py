@@ -89,6 +89,22 @@ async def test_keys_help_search_and_select(here: Inbox) -> None:
     assert (await here.placet.approval(asked["id"]))["status"] == "pending"
 
 
+async def test_control_and_enter_approve_from_the_comment_alone(here: Inbox) -> None:
+    """In another field they decide nothing; in the comment they approve, with what has been typed."""
+    asked = await here.ask("Refund order 55")
+    page = await here.page("ana")
+    await page.goto(f"/approvals/{asked['id']}")
+
+    await page.get_by_role("searchbox").press("Control+Enter")
+    assert (await here.placet.approval(asked["id"]))["status"] == "pending"
+    await page.get_by_label("Comment").fill("As agreed")
+    await page.get_by_label("Comment").press("Control+Enter")
+
+    await expect(page.get_by_role("heading", name="All done")).to_be_visible()
+    decided = await here.placet.approval(asked["id"])
+    assert (decided["status"], decided["comment"]) == ("approved", "As agreed")
+
+
 async def test_focus_goes_through_the_page_in_order_and_is_seen(here: Inbox) -> None:
     """The first tab skips to the content; all that can be used has its turn, with a ring around it, and none twice."""
     asked = await here.ask("Refund order 54")
