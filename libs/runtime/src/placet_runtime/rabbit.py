@@ -9,8 +9,8 @@ and would never get rid of what it holds.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -113,16 +113,13 @@ class RabbitBus:
             message_id=uuid4().hex,
         )
         try:
-            await exchange.publish(message, routing_key=type, mandatory=True, timeout=_TIMEOUT)
+            with _unavailable():
+                await exchange.publish(message, routing_key=type, mandatory=True, timeout=_TIMEOUT)
         except asyncio.CancelledError:
             # aio-pika also raises it when the broker goes away in the middle.
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
             raise BusUnavailable("the connection was lost while publishing") from None
-        except Exception as error:
-            if not _lost(error):
-                raise
-            raise BusUnavailable(f"{error.__class__.__name__}: {error}") from error
 
     async def acknowledge(self, producer: Service, rows: Sequence[UUID]) -> None:
         if self._acks is None:
@@ -130,10 +127,9 @@ class RabbitBus:
         body = _ACKS.dump_json(Acks(self._service, rows))
         message = Message(body, content_type="application/json", delivery_mode=DeliveryMode.NOT_PERSISTENT)
         try:
-            await self._acks.publish(message, routing_key=producer, mandatory=False, timeout=_TIMEOUT)
-        except Exception as error:
-            if not _lost(error):
-                raise
+            with _unavailable():
+                await self._acks.publish(message, routing_key=producer, mandatory=False, timeout=_TIMEOUT)
+        except BusUnavailable as error:
             log.info("bus.ack_lost", producer=producer, rows=len(rows), error=str(error))
 
     async def _exchange(self) -> AbstractExchange:
@@ -317,14 +313,21 @@ def _putter(pump: Pump[AbstractIncomingMessage]) -> Callable[[AbstractIncomingMe
 async def _ack(messages: Sequence[AbstractIncomingMessage]) -> None:
     """All of them with one frame: a channel's messages are settled in the order in which they came."""
     try:
-        await messages[-1].ack(multiple=True)
-    except Exception as error:
-        if not _lost(error):
-            raise
-        # the channel has gone: they come again, and change nothing
+        with _unavailable():
+            await messages[-1].ack(multiple=True)
+    except BusUnavailable as error:  # the channel has gone: they come again, and change nothing
         log.info("bus.settle_failed", messages=len(messages), error=str(error))
 
 
-def _lost(error: Exception) -> bool:
-    """Whether the connection has failed: where the driver has no reason to give, it raises a bare ``Exception``."""
-    return isinstance(error, _ERRORS) or type(error) is Exception
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    """Raises `BusUnavailable` for what the driver raises when its connection fails.
+
+    Where it has no reason to give, that is a bare ``Exception``.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, _ERRORS) or type(error) is Exception:
+            raise BusUnavailable(f"{error.__class__.__name__}: {error}") from error
+        raise

@@ -24,10 +24,8 @@ class Api:
             methods[endpoint.path][endpoint.method] = endpoint
             if endpoint.method == "GET":
                 methods[endpoint.path]["HEAD"] = endpoint
-        self._paths: defaultdict[str, list[tuple[re.Pattern[str], dict[str, Endpoint]]]] = defaultdict(list)
         # The longer paths come first: a run's id may contain slashes.
-        for path in sorted(methods, key=len, reverse=True):
-            self._paths[_collection(path)].append((_pattern(path), methods[path]))
+        self._paths = [(_pattern(path), methods[path]) for path in sorted(methods, key=len, reverse=True)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._find(scope)(scope, receive, send)
@@ -36,7 +34,7 @@ class Api:
         if scope["type"] != "http":
             return self._rest
         allowed: dict[str, Endpoint] = {}
-        for pattern, methods in self._paths.get(_collection(scope["path"]), ()):
+        for pattern, methods in self._paths:
             if (match := pattern.fullmatch(scope["path"])) is not None:
                 if (endpoint := methods.get(scope["method"])) is not None:
                     scope["path_params"] = match.groupdict()
@@ -54,11 +52,6 @@ async def _serve(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send)
     except Exception as error:
         response = problems.answer(request, error)
     await response(scope, receive, send)
-
-
-def _collection(path: str) -> str:
-    """The first two segments of a path, which have no parameter in any operation's."""
-    return "/".join(path.split("/", 3)[:3])
 
 
 def _pattern(path: str) -> re.Pattern[str]:

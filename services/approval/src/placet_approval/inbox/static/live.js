@@ -5,7 +5,7 @@
 const live = state => { document.body.dataset.hereLive = state; };
 let listening = false; // once connected, that is connected again by itself
 let connected = false;
-let again = null; // the time at which it is tried again what could not be had
+let again = null; // the timer after which what could not be had is tried again
 
 // Once the page is seen: a browser may have no more than six connections for all of its tabs.
 function listen() {
