@@ -13,6 +13,7 @@ from playwright.async_api import ViewportSize
 from kit import local
 from kit.chromium import chromium
 from kit.company import address, company_site
+from kit.database import template
 from kit.outcome import CannotBeHad, say
 from kit.site import Site
 
@@ -37,7 +38,7 @@ PICTURES = (
     Picture("inbox", "/approvals/{id}", "vendor-payment"),
     Picture("inbox-dark", "/approvals/{id}", "vendor-payment", scheme="dark"),
     Picture("approval", "/approvals/{id}", "deploy"),
-    Picture("run", "/runs/{id:path}", "completed"),
+    Picture("run", "/runs/{id:path}", "decided"),
     Picture("insights", "/insights", ""),
     Picture("policies", "/settings/policies", ""),
     Picture("workflows", "/workflows", ""),
@@ -85,7 +86,7 @@ def main(names: Sequence[str]) -> None:
     if unknown := set(names) - {picture.name for picture in PICTURES}:
         sys.exit(f"there is no picture called {', '.join(sorted(unknown))}")
     try:
-        with postgres() as url:
+        with postgres() as url, template(url):
             asyncio.run(take_all(url, [each for each in PICTURES if not names or each.name in names]))
     except (CannotBeHad, RuntimeError) as error:
         sys.exit(str(error))
