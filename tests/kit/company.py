@@ -48,9 +48,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     },
     "/runs/{id:path}": {
         **{status: _RUN.format(f"status = '{status}'") for status in ("paused", "completed", "failed", "rejected")},
-        "decided": _RUN.format(
-            "status = 'completed' AND EXISTS (SELECT FROM approvals AS a WHERE a.run_id = runs.id)"
-        ),
+        "decided": _RUN.format("status = 'completed' AND EXISTS (SELECT FROM approvals AS a WHERE a.run_id = runs.id)"),
         "parked": _RUN.format("parked"),
         "not there": "/runs/nothing/of/this/name",
     },
